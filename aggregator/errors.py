@@ -1,0 +1,77 @@
+"""Every error that may stop a command, in one tree.
+
+    AggregatorError
+    ├── ConfigError          feeds.yaml or the environment is wrong       exit 2
+    ├── UsageError           a name or address on the command line        exit 2
+    │   ├── NotFoundError    no such feed, story, newsletter, issue       exit 2, HTTP 404
+    │   └── QueryError       text outside the query language, with place  exit 2, HTTP 400
+    ├── StoreError           the database is locked, full, newer, broken  exit 1, HTTP 503
+    ├── BusyError            another worker holds the place               exit 1
+    ├── TokenError           a signed token is forged or of another kind  HTTP 400
+    └── TemplateError        a template does not render                   exit 2
+
+Expected outcomes of polling and sending are values (see `model.py`), never exceptions.
+"""
+
+from dataclasses import dataclass
+
+
+class AggregatorError(Exception):
+    """The root: `str(error)` is one line that names the input and the cure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One fault in a configuration file; `line` and `column` count from 1, 0 means the whole file."""
+
+    file: str
+    line: int
+    column: int
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return f"{place}: {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
+
+
+class ConfigError(AggregatorError):
+    """The configuration cannot be used; `problems` holds every fault found, in file order."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+class UsageError(AggregatorError):
+    """The command or request names something that cannot be."""
+
+
+class NotFoundError(UsageError):
+    """Nothing is stored under that name."""
+
+
+class QueryError(UsageError):
+    """The text is not a query; `position` counts characters from 0."""
+
+    def __init__(self, message: str, *, text: str, position: int) -> None:
+        super().__init__(f"{message} at character {position + 1} of {text!r}")
+        self.message = message
+        self.text = text
+        self.position = position
+
+
+class StoreError(AggregatorError):
+    """The database could not do what was asked; nothing was written."""
+
+
+class BusyError(AggregatorError):
+    """Another process already does this work on the same database."""
+
+
+class TokenError(AggregatorError):
+    """A token was not made by us, or was made for another purpose."""
+
+
+class TemplateError(AggregatorError):
+    """A template is missing, unsound, or uses a name it is not given."""

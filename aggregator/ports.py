@@ -1,0 +1,170 @@
+"""What flows need of the world, declared by the flows; adapters and `tests/fakes.py` provide it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from aggregator.model import (
+    Candidate,
+    Clustering,
+    Delivery,
+    DeliveryState,
+    Feed,
+    FeedState,
+    FeedUpdate,
+    FetchOutcome,
+    FetchRequest,
+    Issue,
+    KnownEntry,
+    Newsletter,
+    PollOutcome,
+    Publication,
+    SendResult,
+    Story,
+    Subscriber,
+    Subscription,
+    SubscriptionState,
+)
+
+
+class Clock(Protocol):
+    def now(self) -> datetime: ...
+
+
+class Fetcher(Protocol):
+    def fetch(self, requests: Sequence[FetchRequest]) -> Iterator[FetchOutcome]:
+        """Yield one outcome per request, as they complete; never raises for a bad feed."""
+
+
+class Parser(Protocol):
+    def parse(self, outcomes: Iterable[FetchOutcome]) -> Iterator[Sequence[PollOutcome]]:
+        """Turn each `Fetched` into `Read` or `FetchFailed`, pass the rest on; yields batches as they are ready."""
+
+
+class FeedStore(Protocol):
+    def sync(self, feeds: Sequence[Feed], now: datetime) -> None:
+        """Make the table follow feeds.yaml: new feeds are due now, a changed address loses its validators,
+        feeds no longer named keep their entries and are not polled."""
+
+    def due(self, now: datetime) -> Sequence[FeedState]:
+        """Active feeds whose `next_check_at` has come, longest waiting first."""
+
+    def states(self, ids: Collection[str] | None = None) -> Sequence[FeedState]:
+        """Active feeds (all, or those named), in the order of their ids."""
+
+    def apply(self, updates: Sequence[FeedUpdate], clustering: Clustering) -> int:
+        """Write the updates in one transaction; returns the number of Stories founded.
+
+        `clustering.placements` follow the new entries of all updates in order.
+        """
+
+
+class EntryStore(Protocol):
+    def known(self, identity: Collection[bytes]) -> Sequence[KnownEntry]:
+        """Stored entries that hold any of these identity keys."""
+
+    def candidates(self, fold: Collection[bytes]) -> Sequence[Candidate]:
+        """Stored entries that hold any of these fold keys, with the key they share."""
+
+
+class StoryStore(Protocol):
+    def newest(self, *, limit: int, before: int | None = None, tags: Collection[str] = ()) -> Sequence[Story]:
+        """Stories by descending `seq` (below `before`), only those with all of `tags`; entries and tags loaded."""
+
+    def after(self, seq: int, *, limit: int) -> Sequence[Story]:
+        """Stories by ascending `seq`, above `seq`."""
+
+    def get(self, story_id: str) -> Story | None:
+        """The Story; an id that was merged away gives the Story it went into."""
+
+    def last_seq(self) -> int:
+        """The highest `seq` given, 0 when there is none."""
+
+    def version(self) -> str:
+        """A text that changes whenever any Story, entry or tag changed."""
+
+
+class PublicationStore(Protocol):
+    def put(self, publications: Sequence[Publication]) -> int:
+        """Store those whose ETag differs from the stored one; returns how many."""
+
+    def get(self, path: str) -> Publication | None: ...
+
+    def etags(self) -> Mapping[str, str]:
+        """ETag by path, for every stored publication."""
+
+
+class NewsletterStore(Protocol):
+    def sync(self, newsletters: Sequence[Newsletter], due: Mapping[str, datetime], last_seq: int) -> None:
+        """Make the table follow feeds.yaml; a new newsletter starts after `last_seq` and is first due at `due[id]`;
+        for a known one whose schedule or zone changed, the due time is replaced."""
+
+    def due(self, now: datetime) -> Sequence[tuple[str, int]]:
+        """(newsletter id, seq up to which Stories were considered) for those whose time has come."""
+
+    def cursor(self, newsletter_id: str) -> int:
+        """The seq up to which Stories were considered; raises NotFoundError."""
+
+    def record(
+        self, newsletter_id: str, *, cursor: int, up_to: int, next_due: datetime | None, issue: Issue | None
+    ) -> Issue | None:
+        """One transaction: move the cursor from `cursor` (compare-and-set; a mismatch writes nothing and gives None),
+        set the next due time unless None, store the issue (its number is given here) and one queued Delivery per
+        confirmed subscription. Returns the stored issue."""
+
+    def issues(self, newsletter_id: str) -> Sequence[Issue]:
+        """Newest first."""
+
+    def issue(self, newsletter_id: str, number: int) -> Issue | None: ...
+
+
+class SubscriberStore(Protocol):
+    def put(
+        self,
+        subscribers: Sequence[Subscriber],
+        newsletter_id: str,
+        state: SubscriptionState,
+        source: str,
+        now: datetime,
+    ) -> tuple[int, int]:
+        """Add subscriptions; returns (added, already there). An unsubscribed person stays unsubscribed."""
+
+    def subscriptions(self, newsletter_id: str | None = None) -> Sequence[Subscription]: ...
+
+    def unsubscribe(self, subscriber_id: int, newsletter_id: str, now: datetime) -> bool:
+        """True when something changed; queued and deferred deliveries of it are cancelled in the same transaction."""
+
+
+class DeliveryStore(Protocol):
+    def recover(self, now: datetime) -> int:
+        """Rows left `sending` by a worker that died become `uncertain`; call only while holding the worker's lock."""
+
+    def claim(self, now: datetime, limit: int) -> Sequence[Delivery]:
+        """Move due queued/deferred rows whose subscription is still confirmed to `sending`, durably, and return them."""
+
+    def settle(self, delivery_id: int, result: SendResult, now: datetime, retry_at: datetime | None) -> None:
+        """Move one row from `sending` to its result, durably."""
+
+    def release(self, delivery_ids: Sequence[int]) -> None:
+        """Give claimed rows that were never spoken about to a server back to the queue."""
+
+    def for_issue(self, issue_id: int) -> Sequence[Delivery]: ...
+
+    def counts(self) -> Mapping[DeliveryState, int]: ...
+
+
+class Mailer(Protocol):
+    def send(self, message: bytes, *, sender: str, recipient: str) -> SendResult:
+        """Hand one message to the mail server and say what it answered; never raises for a server's fault."""
+
+    def close(self) -> None:
+        """End the conversation politely."""
+
+
+class Jobs(Protocol):
+    def start(self) -> None: ...
+
+    def stop(self) -> None:
+        """Let running tasks end, start no new ones."""

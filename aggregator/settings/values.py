@@ -1,0 +1,45 @@
+"""What a person may choose, checked and frozen: feeds.yaml and the environment as one value."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from aggregator.model import Channel, Feed, Newsletter, Site, TagRule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Polling:
+    """How hard we may lean on other people's servers; `max_body` in decoded octets."""
+
+    every: timedelta = timedelta(hours=1)
+    concurrency: int = 64
+    per_host: int = 2
+    timeout: timedelta = timedelta(seconds=30)
+    max_body: int = 10 * 1024 * 1024
+    allow_private: tuple[str, ...] = ()
+    ports: tuple[int, ...] = (80, 443, 8080, 8443)
+    parse_processes: int = 2
+    parse_cpu: timedelta = timedelta(seconds=10)
+    parse_memory: int = 512 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything a person may choose: feeds.yaml and the environment, checked and frozen."""
+
+    config_path: str
+    database_url: str
+    data_dir: str
+    site: Site
+    feeds: tuple[Feed, ...]
+    polling: Polling
+    rules: tuple[TagRule, ...] = ()
+    channels: tuple[Channel, ...] = ()
+    newsletters: tuple[Newsletter, ...] = ()
+    smtp_url: str | None = field(default=None, repr=False)
+    secret: str = field(default="", repr=False)
+
+    def channel(self, channel_id: str) -> Channel | None:
+        return next((channel for channel in self.channels if channel.id == channel_id), None)
+
+    def newsletter(self, newsletter_id: str) -> Newsletter | None:
+        return next((letter for letter in self.newsletters if letter.id == newsletter_id), None)
