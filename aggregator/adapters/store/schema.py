@@ -1,0 +1,240 @@
+"""Every table, once: what `migrations/` builds step by step, `schema.py` shows whole.
+
+feeds -> entries -> stories, with the keys that find them again; newsletters -> issues -> deliveries <- subscribers.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.types import TypeDecorator
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime, kept in UTC: SQLite would drop the zone without converting."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+feeds = Table(
+    "feeds",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("site_url", Text),
+    Column("country", String(2)),
+    Column("language", String),
+    Column("options", JSON, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("status", String, nullable=False),
+    Column("etag", Text),
+    Column("last_modified", Text),
+    Column("body_sha256", String),
+    Column("next_check_at", UtcDateTime, nullable=False),
+    Column("checked_at", UtcDateTime),
+    Column("succeeded_at", UtcDateTime),
+    Column("changed_at", UtcDateTime),
+    Column("failures", Integer, nullable=False),
+    Column("error", Text),
+    Column("title", Text),
+    Index(None, "active", "next_check_at"),
+)
+
+stories = Table(
+    "stories",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("first_seen", UtcDateTime, nullable=False),
+    Column("updated", UtcDateTime, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+story_redirects = Table(
+    "story_redirects",
+    metadata,
+    Column("old_id", String, primary_key=True),
+    Column("story_id", String, nullable=False, index=True),
+)
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("feed_id", ForeignKey("feeds.id"), nullable=False, index=True),
+    Column("story_seq", ForeignKey("stories.seq"), nullable=False, index=True),
+    Column("digest", LargeBinary(16), nullable=False),
+    Column("first_seen", UtcDateTime, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    Column("date", UtcDateTime, nullable=False),
+    Column("guid", Text),
+    Column("title", Text, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("published", UtcDateTime),
+    Column("published_raw", Text),
+    Column("updated", UtcDateTime),
+    Column("updated_raw", Text),
+    Column("language", String),
+    Column("rights", Text),
+    Column("doi", Text),
+    Column("comments", Text),
+    Column("links", JSON, nullable=False),
+    Column("authors", JSON, nullable=False),
+    Column("categories", JSON, nullable=False),
+    Column("thumbnails", JSON, nullable=False),
+    Column("source", JSON(none_as_null=True)),
+)
+
+entry_identities = Table(
+    "entry_identities",
+    metadata,
+    Column("hash", LargeBinary(16), primary_key=True),
+    Column("entry_id", ForeignKey("entries.id"), nullable=False, index=True),
+    sqlite_with_rowid=False,
+)
+
+fold_keys = Table(
+    "fold_keys",
+    metadata,
+    Column("hash", LargeBinary(16), primary_key=True),
+    Column("entry_id", ForeignKey("entries.id"), primary_key=True, index=True),
+    sqlite_with_rowid=False,
+)
+
+entry_tags = Table(
+    "entry_tags",
+    metadata,
+    Column("entry_id", ForeignKey("entries.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("origin", String, nullable=False),
+    Column("label", Text),
+    Column("evidence", Text),
+    Index(None, "name", "entry_id"),
+    sqlite_with_rowid=False,
+)
+
+publications = Table(
+    "publications",
+    metadata,
+    Column("path", String, primary_key=True),
+    Column("content_type", String, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("etag", String, nullable=False),
+    Column("last_modified", UtcDateTime, nullable=False),
+)
+
+newsletters = Table(
+    "newsletters",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("schedule", String, nullable=False),
+    Column("timezone", String, nullable=False),
+    Column("cursor", Integer, nullable=False),
+    Column("next_due_at", UtcDateTime, nullable=False),
+    Column("active", Boolean, nullable=False),
+)
+
+issues = Table(
+    "issues",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("newsletter_id", ForeignKey("newsletters.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("html", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    UniqueConstraint("newsletter_id", "number"),
+)
+
+issue_stories = Table(
+    "issue_stories",
+    metadata,
+    Column("newsletter_id", ForeignKey("newsletters.id"), primary_key=True),
+    Column("story_id", String, primary_key=True),
+    Column("issue_id", ForeignKey("issues.id"), nullable=False, index=True),
+    Column("position", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+subscribers = Table(
+    "subscribers",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("email", Text, nullable=False),
+    Column("email_key", Text, nullable=False, unique=True),
+    Column("name", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("subscriber_id", ForeignKey("subscribers.id"), primary_key=True),
+    Column("newsletter_id", ForeignKey("newsletters.id"), primary_key=True),
+    Column("state", String, nullable=False),
+    Column("consent_source", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    Index(None, "newsletter_id", "state"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("issue_id", ForeignKey("issues.id"), nullable=False),
+    Column("subscriber_id", ForeignKey("subscribers.id"), nullable=False, index=True),
+    Column("state", String, nullable=False),
+    Column("message_id", String, nullable=False, unique=True),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("next_attempt_at", UtcDateTime, nullable=False),
+    Column("claimed_at", UtcDateTime),
+    Column("settled_at", UtcDateTime),
+    Column("code", Integer),
+    Column("reply", Text),
+    UniqueConstraint("issue_id", "subscriber_id"),
+    Index(None, "state", "next_attempt_at"),
+)
+
+facts = Table(
+    "facts",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", Text, nullable=False),
+)
