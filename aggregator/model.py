@@ -70,7 +70,6 @@ class FeedState:
     failures: int = 0
     error: str | None = None
     title: str | None = None
-    entries: int = 0
 
 
 # --- what a poll brings ---------------------------------------------------------------------------
@@ -366,11 +365,7 @@ class KnownEntry:
     """What the store remembers of an entry that a poll may have brought again."""
 
     id: int
-    feed_id: str
-    story_id: str
-    identity: tuple[bytes, ...]
     digest: bytes
-    title: str
     first_seen: datetime
     date: datetime
 

@@ -62,8 +62,8 @@ class FeedStore(Protocol):
 
 
 class EntryStore(Protocol):
-    def known(self, identity: Collection[bytes]) -> Sequence[KnownEntry]:
-        """Stored entries that hold any of these identity keys."""
+    def known(self, identity: Collection[bytes]) -> Mapping[bytes, KnownEntry]:
+        """Stored entries by those of these identity keys they hold."""
 
     def candidates(self, fold: Collection[bytes]) -> Sequence[Candidate]:
         """Stored entries that hold any of these fold keys, with the key they share."""

@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import DatabaseError
 
 from aggregator.errors import StoreError
+
+__all__ = ["Database", "open_database", "upsert"]
 
 BUSY_TIMEOUT_SECONDS = 60
 """How long a writer waits for another process's transaction before it reports the lock."""

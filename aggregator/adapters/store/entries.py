@@ -1,0 +1,188 @@
+"""Entries, their keys and tags: rows to values and back.
+
+Written inside the transaction of `feeds.py`; read by key (refresh) and by Story (`stories.py`).
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
+
+from aggregator.adapters.store.engine import Database, upsert
+from aggregator.adapters.store.schema import entries, entry_identities, entry_tags, fold_keys, stories
+from aggregator.model import (
+    Candidate,
+    Category,
+    Entry,
+    EntryKeys,
+    KnownEntry,
+    Link,
+    Person,
+    SafeHtml,
+    Source,
+    Tag,
+)
+
+Value = TypeVar("Value")
+
+PARAMETERS = 10_000
+"""Bound values in one statement; SQLite admits 32,766 (https://www.sqlite.org/limits.html)."""
+
+_PLAIN = (
+    *("feed_id", "first_seen", "changed_at", "date", "guid", "title", "summary", "content"),
+    *("published", "published_raw", "updated", "updated_raw", "language", "rights", "doi", "comments"),
+)
+
+
+class SqlEntryStore:
+    """`ports.EntryStore` on the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def known(self, identity: Collection[bytes]) -> Mapping[bytes, KnownEntry]:
+        """Stored entries by those of these identity keys they hold."""
+        query = select(
+            entry_identities.c.hash, entries.c.id, entries.c.digest, entries.c.first_seen, entries.c.date
+        ).join_from(entry_identities, entries)
+        found: dict[bytes, KnownEntry] = {}
+        with self._database.read() as connection:
+            for keys in _chunks(identity):
+                for key, id_, digest, first_seen, date in connection.execute(
+                    query.where(entry_identities.c.hash.in_(keys))
+                ):
+                    found[key] = KnownEntry(id=id_, digest=digest, first_seen=first_seen, date=date)
+        return found
+
+    def candidates(self, fold: Collection[bytes]) -> Sequence[Candidate]:
+        """Stored entries that hold any of these fold keys, with the key they share."""
+        query = (
+            select(fold_keys.c.hash, entries.c.id, entries.c.feed_id, entries.c.title, stories.c.id, stories.c.seq)
+            .join_from(fold_keys, entries)
+            .join(stories)
+            .order_by(entries.c.id)
+        )
+        with self._database.read() as connection:
+            return [
+                Candidate(key=key, entry_id=id_, feed_id=feed_id, title=title, story_id=story_id, story_seq=seq)
+                for keys in _chunks(fold)
+                for key, id_, feed_id, title, story_id, seq in connection.execute(
+                    query.where(fold_keys.c.hash.in_(keys))
+                )
+            ]
+
+
+def insert_entries(connection: Connection, new: Sequence[Entry], story_seqs: Sequence[int]) -> None:
+    """Write new entries with their keys and tags."""
+    if not new:
+        return
+    rows = [_row(entry) | {"story_seq": seq} for entry, seq in zip(new, story_seqs, strict=True)]
+    ids = connection.scalars(insert(entries).returning(entries.c.id, sort_by_parameter_order=True), rows).all()
+    _write_keys_and_tags(connection, list(zip(ids, new, strict=True)))
+
+
+def update_entries(connection: Connection, changed: Sequence[Entry]) -> None:
+    """Replace what a publisher edited; Story, first sight and date stay."""
+    if not changed:
+        return
+    rows = [{"b_" + name: value for name, value in (_row(entry) | {"id": entry.id}).items()} for entry in changed]
+    fixed = {"id", "feed_id", "first_seen", "date"}
+    values: dict[str, Any] = {key[2:]: bindparam(key) for key in rows[0] if key[2:] not in fixed}
+    connection.execute(update(entries).where(entries.c.id == bindparam("b_id")).values(values), rows)
+    connection.execute(delete(entry_tags).where(entry_tags.c.entry_id.in_([entry.id for entry in changed])))
+    _write_keys_and_tags(connection, [(entry.id, entry) for entry in changed])
+
+
+def load_entries(connection: Connection, story_seqs: Collection[int]) -> Mapping[int, tuple[Entry, ...]]:
+    """The entries of these Stories, tags included, in order of arrival."""
+    rows = [
+        row
+        for seqs in _chunks(story_seqs)
+        for row in connection.execute(
+            select(entries).where(entries.c.story_seq.in_(seqs)).order_by(entries.c.id)
+        ).mappings()
+    ]
+    tags = _load_tags(connection, [row["id"] for row in rows])
+    found: defaultdict[int, list[Entry]] = defaultdict(list)
+    for row in rows:
+        found[row["story_seq"]].append(_entry(row, tags.get(row["id"], ())))
+    return {seq: tuple(members) for seq, members in found.items()}
+
+
+def _write_keys_and_tags(connection: Connection, numbered: Sequence[tuple[int, Entry]]) -> None:
+    identities = [{"hash": key, "entry_id": id_} for id_, entry in numbered for key in entry.keys.identity]
+    folds = [{"hash": key, "entry_id": id_} for id_, entry in numbered for key in entry.keys.fold]
+    tags = [
+        {
+            "entry_id": id_,
+            "position": position,
+            "name": tag.name,
+            "origin": tag.origin,
+            "label": tag.label,
+            "evidence": tag.evidence,
+        }
+        for id_, entry in numbered
+        for position, tag in enumerate(entry.tags)
+    ]
+    # An identity another entry of the feed already holds stays with it.
+    for table, rows in ((entry_identities, identities), (fold_keys, folds)):
+        if rows:
+            connection.execute(upsert(table).on_conflict_do_nothing(), rows)
+    if tags:
+        connection.execute(insert(entry_tags), tags)
+
+
+def _load_tags(connection: Connection, entry_ids: Collection[int]) -> Mapping[int, tuple[Tag, ...]]:
+    found: defaultdict[int, list[Tag]] = defaultdict(list)
+    for ids in _chunks(entry_ids):
+        query = select(entry_tags).where(entry_tags.c.entry_id.in_(ids)).order_by(entry_tags.c.position)
+        for id_, _, name, origin, label, evidence in connection.execute(query):
+            found[id_].append(Tag(name=name, origin=origin, label=label, evidence=evidence))
+    return {id_: tuple(tags) for id_, tags in found.items()}
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    row = {name: getattr(entry, name) for name in _PLAIN}
+    row["digest"] = entry.keys.digest
+    row["links"] = [_compact(link) for link in entry.links]
+    row["authors"] = [_compact(person) for person in entry.authors]
+    row["categories"] = [_compact(category) for category in entry.categories]
+    row["thumbnails"] = list(entry.thumbnails)
+    row["source"] = _compact(entry.source) if entry.source else None
+    return row
+
+
+def _entry(row: RowMapping, tags: tuple[Tag, ...]) -> Entry:
+    return Entry(
+        **{name: row[name] for name in _PLAIN if name not in {"summary", "content"}},
+        id=row["id"],
+        summary=SafeHtml(row["summary"]),
+        content=SafeHtml(row["content"]),
+        keys=EntryKeys(identity=(), fold=(), digest=row["digest"]),
+        links=tuple(Link(**link) for link in row["links"]),
+        authors=tuple(Person(**person) for person in row["authors"]),
+        categories=tuple(Category(**category) for category in row["categories"]),
+        thumbnails=tuple(row["thumbnails"]),
+        source=_source(row["source"]) if row["source"] else None,
+        tags=tags,
+    )
+
+
+def _compact(value: Link | Person | Category | Source) -> dict[str, Any]:
+    """The fields that say something, as JSON knows them."""
+    pairs = ((name, getattr(value, name)) for name in value.__dataclass_fields__)
+    return {name: item.isoformat() if isinstance(item, datetime) else item for name, item in pairs if item is not None}
+
+
+def _source(row: dict[str, str]) -> Source:
+    fields: dict[str, Any] = dict(row)
+    if "updated" in fields:
+        fields["updated"] = datetime.fromisoformat(fields["updated"])
+    return Source(**fields)
+
+
+def _chunks(values: Iterable[Value]) -> Iterator[list[Value]]:
+    items = list(values)
+    return (items[start : start + PARAMETERS] for start in range(0, len(items), PARAMETERS))

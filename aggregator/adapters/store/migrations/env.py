@@ -1,0 +1,13 @@
+"""Runs the scripts of `versions/` on the connection that `migrate.py` hands over."""
+
+from alembic import context
+
+from aggregator.adapters.store.schema import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    render_as_batch=True,
+    transactional_ddl=False,  # the caller's transaction holds it all
+)
+context.run_migrations()

@@ -1,0 +1,100 @@
+"""Stories: founded and merged inside the transaction of `feeds.py`, read newest first."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, Integer, Select, cast, delete, func, insert, select, update
+
+from aggregator.adapters.store.engine import Database, upsert
+from aggregator.adapters.store.entries import load_entries
+from aggregator.adapters.store.schema import entries, entry_tags, facts, stories, story_redirects
+from aggregator.model import Placement, Story
+
+VERSION = "stories_version"
+
+
+class SqlStoryStore:
+    """`ports.StoryStore` on the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def newest(self, *, limit: int, before: int | None = None, tags: Collection[str] = ()) -> Sequence[Story]:
+        """Stories by descending `seq` (below `before`), only those with all of `tags`."""
+        query = select(stories).order_by(stories.c.seq.desc()).limit(limit)
+        if before is not None:
+            query = query.where(stories.c.seq < before)
+        for name in sorted(tags):
+            tagged = select(entries.c.story_seq).join_from(entry_tags, entries).where(entry_tags.c.name == name)
+            query = query.where(stories.c.seq.in_(tagged))
+        return self._load(query)
+
+    def after(self, seq: int, *, limit: int) -> Sequence[Story]:
+        """Stories by ascending `seq`, above `seq`."""
+        return self._load(select(stories).where(stories.c.seq > seq).order_by(stories.c.seq).limit(limit))
+
+    def get(self, story_id: str) -> Story | None:
+        """The Story; an id that was merged away gives the Story it went into."""
+        target = select(story_redirects.c.story_id).where(story_redirects.c.old_id == story_id).scalar_subquery()
+        found = self._load(select(stories).where(stories.c.id.in_([story_id, target])))
+        return found[0] if found else None
+
+    def last_seq(self) -> int:
+        """The highest `seq` given, 0 when there is none."""
+        with self._database.read() as connection:
+            return connection.scalar(select(func.max(stories.c.seq))) or 0
+
+    def version(self) -> str:
+        """A text that changes whenever any Story, entry or tag changed."""
+        with self._database.read() as connection:
+            return connection.scalar(select(facts.c.value).where(facts.c.name == VERSION)) or "0"
+
+    def _load(self, query: Select[tuple[int, str, datetime, datetime]]) -> Sequence[Story]:
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+            members = load_entries(connection, [row.seq for row in rows])
+        return [
+            Story(id=row.id, seq=row.seq, first_seen=row.first_seen, updated=row.updated, entries=members[row.seq])
+            for row in rows
+        ]
+
+
+def found_stories(
+    connection: Connection, placements: Sequence[Placement], seen: Sequence[datetime]
+) -> tuple[Mapping[str, int], int]:
+    """Found the Stories whose placement names no rule; returns seq by Story id for all placements, and how many."""
+    rows = [
+        {"id": placement.story_id, "first_seen": moment, "updated": moment}
+        for placement, moment in zip(placements, seen, strict=True)
+        if placement.rule is None
+    ]
+    if rows:
+        connection.execute(insert(stories), rows)
+    wanted = {placement.story_id for placement in placements}
+    found = connection.execute(select(stories.c.id, stories.c.seq).where(stories.c.id.in_(wanted)))
+    return {row.id: row.seq for row in found}, len(rows)
+
+
+def merge_stories(connection: Connection, merges: Sequence[tuple[str, str]]) -> None:
+    """Move the entries of each younger Story into the older; the younger id redirects from now on."""
+    for young, old in merges:  # rare: one bridge between two known Stories each
+        target = select(stories.c.seq).where(stories.c.id == old).scalar_subquery()
+        source = select(stories.c.seq).where(stories.c.id == young).scalar_subquery()
+        connection.execute(update(entries).where(entries.c.story_seq == source).values(story_seq=target))
+        connection.execute(delete(stories).where(stories.c.id == young))
+        connection.execute(update(story_redirects).where(story_redirects.c.story_id == young).values(story_id=old))
+        connection.execute(insert(story_redirects).values(old_id=young, story_id=old))
+
+
+def touch_stories(
+    connection: Connection, entry_ids: Collection[int], story_ids: Collection[str], now: datetime
+) -> None:
+    """Mark as updated the Stories that hold these entries, and these Stories; moves the version."""
+    holding = select(entries.c.story_seq).where(entries.c.id.in_(entry_ids))
+    connection.execute(
+        update(stories).where(stories.c.seq.in_(holding) | stories.c.id.in_(story_ids)).values(updated=now)
+    )
+    step = upsert(facts).values(name=VERSION, value="1")
+    connection.execute(
+        step.on_conflict_do_update(index_elements=["name"], set_={"value": cast(facts.c.value, Integer) + 1})
+    )
