@@ -1,0 +1,173 @@
+"""What a query is asked about: texts folded to words, with the tags, feeds, languages and date beside them.
+
+Texts are folded once, when the first term asks; names of tags are made of the same folded words, so
+that `category:"External Publications"` and the tag `category:external-publications` agree.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from functools import cached_property
+from html import unescape
+
+from aggregator.model import Category, Feed, ParsedEntry, SafeHtml, Story
+
+MAX_SLUG = 64
+
+# --- folding --------------------------------------------------------------------------------------
+
+_BREAK = "\x1f"
+"""Stands between joined texts as a word of its own, so that no phrase reaches across."""
+_ASCII = {code: chr(code).lower() if chr(code).isalnum() else " " for code in range(128)} | {0x1F: _BREAK}
+_DROPPED = re.compile(
+    "[\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u00ad\u200b-\u200d\u2060\ufeff]+"
+)
+_LETTERS = (("æ", "ae"), ("œ", "oe"), ("ø", "o"), ("ł", "l"), ("đ", "d"), ("ı", "i"))
+_NOT_WORD = re.compile(r"[^\w\x1f\u0900-\u0963\u0966-\u0dff]+|_+")
+_UNSPACED = (
+    "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Tibetan, Burmese, Khmer
+    "\u1100-\u11ff\u3005-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"  # Korean, Japanese, Chinese
+    "\uf900-\ufaff\U00020000-\U0003ffff"
+)
+_HAS_UNSPACED = re.compile(f"[{_UNSPACED}]")
+_BORDER = re.compile(f"(?<=[{_UNSPACED}])(?=[^{_UNSPACED}])|(?<=[^{_UNSPACED}])(?=[{_UNSPACED}])")
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text, folded: NFKD without accents, case-folded (Unicode 3.13, 15)."""
+    if text.isascii():
+        return text.translate(_ASCII).split()
+    text = _DROPPED.sub("", unicodedata.normalize("NFKD", text))
+    text = unicodedata.normalize("NFC", text).casefold()
+    for letter, plain in _LETTERS:
+        text = text.replace(letter, plain)
+    if _HAS_UNSPACED.search(text):
+        text = _BORDER.sub(" ", text)
+    return _NOT_WORD.sub(" ", text).split()
+
+
+def runs_on(word: str) -> bool:
+    """Whether a word is of a script written without spaces (or, as Korean, with particles joined on)."""
+    return _HAS_UNSPACED.match(word) is not None
+
+
+def slug(text: str) -> str:
+    """The words of a text as one name, at most `MAX_SLUG` characters; "" when it has no letter or digit."""
+    return "-".join(words_of(text))[:MAX_SLUG].rstrip("-")
+
+
+def tag_name(namespace: str, text: str) -> str:
+    """The name a tag of this namespace has for these words."""
+    return f"{namespace}:{slug(text)}"
+
+
+# --- what is searched -----------------------------------------------------------------------------
+
+
+class Text:
+    """A text as a set of words and as one line with a space on each side of every word."""
+
+    __slots__ = ("line", "words")
+
+    def __init__(self, words: list[str]) -> None:
+        self.words = frozenset(words)
+        self.line = f" {' '.join(words)} "
+
+
+class Subject:
+    """What a query is asked about; texts are folded when first needed, `tags` may grow between questions."""
+
+    def __init__(
+        self,
+        *,
+        title: str = "",
+        text: str | Callable[[], str] = "",
+        tags: Iterable[str] = (),
+        categories: Iterable[str] = (),
+        feeds: Iterable[str] = (),
+        languages: Iterable[str] = (),
+        authors: Iterable[str] = (),
+        date: datetime | None = None,
+    ) -> None:
+        self._title, self._text = title, text
+        self._categories, self._authors = tuple(categories), tuple(authors)
+        self.tags = set(tags)
+        self.feeds = frozenset(feed.lower() for feed in feeds)
+        self.languages = frozenset(language.lower().replace("_", "-") for language in languages)
+        self.date = date
+
+    @cached_property
+    def title(self) -> Text:
+        return Text(words_of(self._title))
+
+    @cached_property
+    def body(self) -> Text:
+        return Text(words_of(self._text if isinstance(self._text, str) else self._text()))
+
+    @cached_property
+    def everywhere(self) -> Text:
+        whole = Text([])
+        whole.words = self.title.words | self.body.words
+        whole.line = f"{self.title.line}{_BREAK}{self.body.line}"
+        return whole
+
+    @cached_property
+    def category(self) -> Text:
+        return Text(words_of(f" {_BREAK} ".join(self._categories)))
+
+    @cached_property
+    def author(self) -> Text:
+        return Text(words_of(f" {_BREAK} ".join(self._authors)))
+
+
+_INLINE = re.compile(r"</?(?:a|abbr|b|bdi|em|i|mark|s|small|span|strong|u|wbr)(?:\s(?:[^<>\"]+|\"[^\"]*\")*+)?>")
+_ELEMENT = re.compile(r"<(?:[^<>\"]+|\"[^\"]*\")*+>")
+
+
+def plain_text(html: SafeHtml) -> str:
+    """The text of sanitised markup, for searching: blocks apart, inline elements joined."""
+    text = _ELEMENT.sub(" ", _INLINE.sub("", html)) if "<" in html else html
+    return unescape(text) if "&" in text else text
+
+
+def entry_subject(entry: ParsedEntry, feed: Feed, tags: Iterable[str], date: datetime) -> Subject:
+    """An entry of this feed as a query sees it."""
+    language = entry.language or feed.language
+    return Subject(
+        title=entry.title,
+        text=lambda: _text_of((entry,)),
+        tags=tags,
+        categories=map(category_words, entry.categories),
+        feeds=(feed.id,),
+        languages=(language,) if language else (),
+        authors=(person.name for person in entry.authors),
+        date=date,
+    )
+
+
+def story_subject(story: Story) -> Subject:
+    """A story as a query sees it: the words, tags and feeds of all its entries, the date of its head."""
+    entries = story.entries
+    return Subject(
+        title=f" {_BREAK} ".join(entry.title for entry in entries),
+        text=lambda: _text_of(entries),
+        tags=(tag.name for entry in entries for tag in entry.tags),
+        categories=(category_words(category) for entry in entries for category in entry.categories),
+        feeds=(entry.feed_id for entry in entries),
+        languages=(entry.language for entry in entries if entry.language),
+        authors=(person.name for entry in entries for person in entry.authors),
+        date=story.head.date,
+    )
+
+
+def category_words(category: Category) -> str:
+    """The publisher's words for a category: its label, else its term."""
+    return category.label or category.term
+
+
+def _text_of(entries: Iterable[ParsedEntry]) -> str:
+    pieces = dict.fromkeys(html for entry in entries for html in (entry.summary, entry.content) if html)
+    return f" {_BREAK} ".join(map(plain_text, pieces))
