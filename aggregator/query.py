@@ -14,33 +14,25 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from difflib import get_close_matches
 from operator import attrgetter
 
 from aggregator.errors import QueryError
-from aggregator.subject import Subject, Text, entry_subject, runs_on, slug, story_subject, tag_name, words_of
+from aggregator.subject import Subject, Text, entry_subject, runs_on, slug, story_subject, words_of
 
-__all__ = [
-    "FIELDS",
-    "Query",
-    "QueryError",
-    "Subject",
-    "entry_subject",
-    "parse_query",
-    "required_tags",
-    "slug",
-    "story_subject",
-]
+__all__ = ["FIELDS", "Query", "Subject", "entry_subject", "parse_query", "required_tags", "slug", "story_subject"]
 
 MAX_LENGTH = 4000
 MAX_DEPTH = 100
 
 # --- the tree -------------------------------------------------------------------------------------
 
-_TEXT_FIELDS = {"": "everywhere", "title": "title", "text": "body", "author": "author", "category": "category"}
-_TAG_FIELDS = ("country", "region", "topic", "type", "publisher")
-FIELDS = (*_TAG_FIELDS, "tag", "feed", "lang", "author", "title", "text", "category", "since", "until")
+_TEXT_FIELDS = {"": "everywhere", "author": "author", "title": "title", "text": "body", "category": "category"}
+_TAG_FIELDS = dict.fromkeys(("country", "region", "topic", "type", "publisher", "tag"), "tags")
+_NAME_FIELDS = {**_TAG_FIELDS, "feed": "feeds", "lang": "languages"}
+_DATE_FIELDS = ("since", "until")
+FIELDS = (*_NAME_FIELDS, *filter(None, _TEXT_FIELDS), *_DATE_FIELDS)
 
 Test = Callable[[Subject, datetime], bool]
 
@@ -60,11 +52,10 @@ class Term:
     prefix: bool = False
 
     def __str__(self) -> str:
-        bare = not self.value if self.prefix else False
-        if not bare:
-            bare = bool((_BARE_VALUE if self.field else _BARE).fullmatch(self.value)) and self.value not in _OPERATORS
-        value = self.value if bare else '"' + re.sub(r'([\\"])', r"\\\1", self.value) + '"'
-        return f"{self.field}:{value}{'*' * self.prefix}" if self.field else f"{value}{'*' * self.prefix}"
+        name = f"{self.field}:" if self.field else ""
+        bare = (_BARE_VALUE if name else _BARE).fullmatch(self.value) and self.value not in _OPERATORS
+        value = self.value if bare or not self.value else f'"{_SPECIAL.sub(_ESCAPED, self.value)}"'
+        return f"{name}{value}{'*' * self.prefix}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +113,8 @@ def required_tags(query: Query) -> frozenset[str]:
 
 def _required(node: Node) -> frozenset[str]:
     match node:
-        case Term(prefix=False) if node.field in (*_TAG_FIELDS, "tag"):
-            return frozenset((_tag_of(node),))
+        case Term(prefix=False) if node.field in _TAG_FIELDS:
+            return frozenset((_name(node),))
         case And():
             return frozenset().union(*map(_required, node.parts))
         case Or():
@@ -152,25 +143,40 @@ def _compile(node: Node) -> Test:
 
 
 def _compile_any(parts: tuple[Node, ...]) -> Test:
-    """One test for all alternatives: words and tags are looked up as sets, which is what makes rules cheap."""
+    """One test for all alternatives: words and names are looked up as sets, which is what makes rules cheap."""
     texts: dict[str, list[Term]] = {}
-    tags: set[str] = set()
+    names: dict[str, list[Term]] = {}
     tests: list[Test] = []
     for part in parts:
         if not isinstance(part, Term):
             tests.append(_compile(part))
         elif part.field in _TEXT_FIELDS:
-            texts.setdefault(part.field, []).append(part)
-        elif part.field in (*_TAG_FIELDS, "tag") and not part.prefix:
-            tags.add(_tag_of(part))
+            texts.setdefault(_TEXT_FIELDS[part.field], []).append(part)
+        elif part.field in _NAME_FIELDS:
+            names.setdefault(_NAME_FIELDS[part.field], []).append(part)
         else:
-            tests.append(_compile_other(part))
-    if tags:
-        tests.insert(0, lambda subject, now: not subject.tags.isdisjoint(tags))
-    tests[:0] = [_compile_text(_TEXT_FIELDS[name], terms) for name, terms in texts.items()]
-    if len(tests) == 1:
-        return tests[0]
-    return lambda subject, now: any(test(subject, now) for test in tests)
+            tests.append(_compile_date(part))
+    tests[:0] = [_compile_names(scope, terms) for scope, terms in names.items()]
+    tests += [_compile_text(scope, terms) for scope, terms in texts.items()]
+    return tests[0] if len(tests) == 1 else lambda subject, now: any(test(subject, now) for test in tests)
+
+
+def _compile_names(scope: str, terms: Iterable[Term]) -> Test:
+    names_of: Callable[[Subject], frozenset[str]] = attrgetter(scope)
+    exact = {_name(term) for term in terms if not term.prefix}
+    starts = tuple(_name(term) for term in terms if term.prefix)
+    if not starts:
+        return lambda subject, now: not names_of(subject).isdisjoint(exact)
+    return lambda subject, now: any(name in exact or name.startswith(starts) for name in names_of(subject))
+
+
+def _name(term: Term) -> str:
+    """The tag, feed or language a term names, as a Subject holds it."""
+    if term.field in ("feed", "lang"):
+        value = term.value.lower()
+        return value.replace("_", "-") if term.field == "lang" else value
+    namespace, _, value = term.value.partition(":") if term.field == "tag" else (term.field, "", term.value)
+    return f"{namespace.lower()}:{slug(value)}"
 
 
 def _compile_text(scope: str, terms: Iterable[Term]) -> Test:
@@ -180,8 +186,8 @@ def _compile_text(scope: str, terms: Iterable[Term]) -> Test:
     anywhere: list[str] = []
     for term in terms:
         parts = words_of(term.value)
-        open_left, open_right = bool(runs_on(parts[0])), bool(runs_on(parts[-1]))
-        needle = f"{'' if open_left else ' '}{' '.join(parts)}{'' if open_right or term.prefix else ' '}"
+        start, end = "" if runs_on(parts[0]) else " ", "" if term.prefix or runs_on(parts[-1]) else " "
+        needle = f"{start}{' '.join(parts)}{end}"
         whole = [part for part in parts[: len(parts) - term.prefix] if not runs_on(part)]
         if not whole:
             anywhere.append(needle)
@@ -197,27 +203,12 @@ def _compile_text(scope: str, terms: Iterable[Term]) -> Test:
         text = text_of(subject)
         if not text.words.isdisjoint(words):
             return True
-        if any(needle in text.line for head in heads & text.words for needle in phrases[head]):
-            return True
-        return any(needle in text.line for needle in anywhere)
+        for head in heads & text.words:
+            if any(needle in text.line for needle in phrases[head]):
+                return True
+        return bool(anywhere) and any(needle in text.line for needle in anywhere)
 
     return test
-
-
-def _compile_other(term: Term) -> Test:
-    value, prefix = term.value.lower(), term.prefix
-    if term.field in ("since", "until"):
-        return _compile_date(term)
-    if term.field == "feed":
-        if prefix:
-            return lambda subject, now: any(feed.startswith(value) for feed in subject.feeds)
-        return lambda subject, now: value in subject.feeds
-    if term.field == "lang":
-        code = value.replace("_", "-")
-        start = code if prefix else f"{code}-"
-        return lambda subject, now: code in subject.languages or any(x.startswith(start) for x in subject.languages)
-    start = _tag_of(term)
-    return lambda subject, now: any(tag.startswith(start) for tag in subject.tags)
 
 
 _AGO = re.compile(r"(\d{1,5})([mhdw])")
@@ -225,67 +216,60 @@ _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(day
 
 
 def _compile_date(term: Term) -> Test:
-    since = term.field == "since"
+    bound = _bound(term)
+    if term.field == "since":
+        return lambda subject, now: subject.date is not None and subject.date >= bound(now)
+    return lambda subject, now: subject.date is not None and subject.date <= bound(now)
+
+
+def _bound(term: Term) -> Callable[[datetime], datetime]:
+    """The moment a date term names, given now; a day stands for its first moment, after `until:` for its last."""
     if ago := _AGO.fullmatch(term.value.lower()):
         age = int(ago[1]) * _UNITS[ago[2]]
-        if since:
-            return lambda subject, now: subject.date is not None and subject.date >= now - age
-        return lambda subject, now: subject.date is not None and subject.date <= now - age
-    moment = datetime.fromisoformat(term.value)
-    if len(term.value) == 10 and not since:
-        moment = datetime.combine(moment, time.max)
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    if since:
-        return lambda subject, now: subject.date is not None and subject.date >= moment
-    return lambda subject, now: subject.date is not None and subject.date <= moment
-
-
-def _tag_of(term: Term) -> str:
-    if term.field == "tag":
-        namespace, _, value = term.value.partition(":")
-        return tag_name(namespace.lower(), value)
-    return tag_name(term.field, term.value)
+        return lambda now: now - age
+    try:
+        day = date.fromisoformat(term.value)
+        moment = datetime.combine(day, time.max if term.field == "until" else time.min, UTC)
+    except ValueError:
+        moment = datetime.fromisoformat(term.value)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return lambda now: moment
 
 
 def _fault(term: Term) -> str | None:
     """What is wrong with a term, if anything."""
+    if term.field in _DATE_FIELDS:
+        try:
+            _bound(term)
+        except ValueError:
+            return f"{term.field}: takes a date as 2026-01-31 or an age as 12h, 30d or 8w, not {term.value!r}"
+        return "a date takes no *" if term.prefix else None
     if term.field in _TEXT_FIELDS and not words_of(term.value):
         return "a search term needs a letter or a digit"
-    if term.field in ("since", "until"):
-        return _date_fault(term)
     if term.field == "tag" and ":" not in term.value:
         return "a tag is written namespace:name, as in tag:topic:energy"
-    if not term.prefix and not slug(term.value.partition(":")[2] if term.field == "tag" else term.value):
+    if not term.prefix and _name(term).endswith(":"):
         return f"{term.field}: needs a name after it"
     return None
-
-
-def _date_fault(term: Term) -> str | None:
-    if not term.prefix and _AGO.fullmatch(term.value.lower()):
-        return None
-    try:
-        datetime.fromisoformat(term.value)
-    except ValueError:
-        return f"{term.field}: takes a date as 2026-01-31 or an age as 12h, 30d or 8w, not {term.value!r}"
-    return "a date takes no *" if term.prefix else None
 
 
 # --- reading --------------------------------------------------------------------------------------
 
 _QUOTES = '"“”„«»'
 _OPERATORS = ("AND", "OR", "NOT")
-_ENDS = rf"(?=[\s(){_QUOTES}]|$)"
+_ENDS = rf"(?=[\s(){_QUOTES}]|\Z)"
 _AND = re.compile(rf"&&|AND{_ENDS}")
 _OR = re.compile(rf"\|\||OR{_ENDS}")
-_NOT = re.compile(rf"!|-(?!\s|$)|NOT{_ENDS}")
-_PLUS = re.compile(r"\+(?!\s|$)")
+_NOT = re.compile(rf"!|-(?!\s|\Z)|NOT{_ENDS}")
+_PLUS = re.compile(r"\+(?!\s|\Z)")
 _FIELD = re.compile(rf"([^\s()\\:*!+\-{_QUOTES}][^\s()\\:*{_QUOTES}]*):\s*")
 _UNUSED = "~^[]{}"
 _WORD = re.compile(rf"(?:\\.|(?!&&|\|\|)[^\s()\\*{_QUOTES}{re.escape(_UNUSED)}])+", re.DOTALL)
 _PHRASE = re.compile(rf"[{_QUOTES}]((?:\\.|[^\\{_QUOTES}])*)[{_QUOTES}]", re.DOTALL)
 _BARE = re.compile(r"[^\W_][\w.-]*")
 _BARE_VALUE = re.compile(r"[^\W_][\w.:-]*")
-_SPACE = re.compile(r"\s*")
+_END = re.compile(r"\)|\Z")
+_SPECIAL, _ESCAPED = re.compile(rf"[\\{_QUOTES}]"), r"\\\g<0>"
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -345,12 +329,12 @@ class _Reader:
 
     def field_named(self, found: re.Match[str]) -> str:
         name = found[1].lower()
-        if name in FIELDS:
-            return name
-        near = get_close_matches(name, FIELDS, n=1)
-        hint = f"did you mean {near[0]}:?" if near else f"fields are {', '.join(FIELDS)}"
-        self.at = found.start()
-        raise self.fault(f'there is no field "{name}:" ({hint}; put a text with a colon in quotes)')
+        if name not in FIELDS:
+            near = get_close_matches(name, FIELDS, n=1)
+            hint = f"did you mean {near[0]}:?" if near else f"fields are {', '.join(FIELDS)}"
+            self.at = found.start()
+            raise self.fault(f'there is no field "{name}:" ({hint}; put a text with a colon in quotes)')
+        return name
 
     def group(self, scope: str) -> Node:
         start = self.at
@@ -399,16 +383,12 @@ class _Reader:
         return found
 
     def looking_at(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
-        self.skip()
+        self.at = len(self.text) - len(self.text[self.at :].lstrip())
         return pattern.match(self.text, self.at)
 
     def at_end(self) -> bool:
         """Nothing more on this level: the end of the text or a closing parenthesis."""
-        self.skip()
-        return self.text[self.at : self.at + 1] in ("", ")")
-
-    def skip(self) -> None:
-        self.at = _SPACE.match(self.text, self.at).end()  # type: ignore[union-attr]
+        return self.looking_at(_END) is not None
 
     def fault(self, message: str) -> QueryError:
         return QueryError(message, text=self.text, position=self.at)
@@ -416,7 +396,5 @@ class _Reader:
 
 def _joined(kind: type[And] | type[Or], parts: list[Node]) -> Node:
     """One node for all parts; nested nodes of the same kind are drawn up, so that equal meanings are equal trees."""
-    flat: list[Node] = []
-    for part in parts:
-        flat.extend(part.parts if isinstance(part, kind) else (part,))
+    flat = [inner for part in parts for inner in (part.parts if isinstance(part, kind) else (part,))]
     return flat[0] if len(flat) == 1 else kind(tuple(flat))

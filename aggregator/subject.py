@@ -19,14 +19,20 @@ MAX_SLUG = 64
 
 # --- folding --------------------------------------------------------------------------------------
 
-_BREAK = "\x1f"
+_BREAK = "\x02"
 """Stands between joined texts as a word of its own, so that no phrase reaches across."""
-_ASCII = {code: chr(code).lower() if chr(code).isalnum() else " " for code in range(128)} | {0x1F: _BREAK}
-_DROPPED = re.compile(
-    "[\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u00ad\u200b-\u200d\u2060\ufeff]+"
+_ASCII = {code: chr(code).lower() if chr(code).isalnum() else " " for code in range(128)} | {0x02: _BREAK}
+_LETTERS = {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ı": "i"}
+"""Latin letters that Unicode does not take apart, but people write without their stroke or ligature."""
+_SPELLINGS = tuple(
+    (form, plain) for letter, plain in _LETTERS.items() for form in {letter, letter.upper()} - {"I", "SS"}
 )
-_LETTERS = (("æ", "ae"), ("œ", "oe"), ("ø", "o"), ("ł", "l"), ("đ", "d"), ("ı", "i"))
-_NOT_WORD = re.compile(r"[^\w\x1f\u0900-\u0963\u0966-\u0dff]+|_+")
+_INVISIBLE = "\u00ad\u200b-\u200f\u2060\ufeff"
+_DROPPED = re.compile(f"[\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670{_INVISIBLE}]+")
+_SIGNS = "\u00a1-\u00ac\u00ae-\u00bf\u00d7\u00f7\u2010-\u205f\u20a0-\u20cf"
+_SIGN = re.compile(f"[{_SIGNS}]")
+_NOT_LATIN = re.compile(f"[^\x00-\x7f\u0300-\u036f{_INVISIBLE}{_SIGNS}]")
+_WORD = re.compile(r"[\w\x02\u0900-\u0963\u0966-\u0dff]+")
 _UNSPACED = (
     "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Tibetan, Burmese, Khmer
     "\u1100-\u11ff\u3005-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"  # Korean, Japanese, Chinese
@@ -37,16 +43,22 @@ _BORDER = re.compile(f"(?<=[{_UNSPACED}])(?=[^{_UNSPACED}])|(?<=[^{_UNSPACED}])(
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text, folded: NFKD without accents, case-folded (Unicode 3.13, 15)."""
+    """The words of a text, folded: NFKD without accents, case-folded (Unicode 3.13, UAX 15)."""
     if text.isascii():
         return text.translate(_ASCII).split()
-    text = _DROPPED.sub("", unicodedata.normalize("NFKD", text))
-    text = unicodedata.normalize("NFC", text).casefold()
-    for letter, plain in _LETTERS:
+    for letter, plain in _SPELLINGS:
         text = text.replace(letter, plain)
+    text = unicodedata.normalize("NFKD", text)
+    if not _NOT_LATIN.search(text):  # the way of most European texts: what is left is ASCII, marks and signs
+        return _SIGN.sub(" ", text).encode("ascii", "ignore").decode("ascii").translate(_ASCII).split()
+    return _words_of_any_script(text)
+
+
+def _words_of_any_script(decomposed: str) -> list[str]:
+    text = unicodedata.normalize("NFC", _DROPPED.sub("", decomposed)).casefold()
     if _HAS_UNSPACED.search(text):
         text = _BORDER.sub(" ", text)
-    return _NOT_WORD.sub(" ", text).split()
+    return _WORD.findall(text.replace("_", " "))
 
 
 def runs_on(word: str) -> bool:
@@ -56,7 +68,7 @@ def runs_on(word: str) -> bool:
 
 def slug(text: str) -> str:
     """The words of a text as one name, at most `MAX_SLUG` characters; "" when it has no letter or digit."""
-    return "-".join(words_of(text))[:MAX_SLUG].rstrip("-")
+    return "-".join(words_of(text.replace(_BREAK, " ")))[:MAX_SLUG].rstrip("-")
 
 
 def tag_name(namespace: str, text: str) -> str:
@@ -96,7 +108,8 @@ class Subject:
         self._categories, self._authors = tuple(categories), tuple(authors)
         self.tags = set(tags)
         self.feeds = frozenset(feed.lower() for feed in feeds)
-        self.languages = frozenset(language.lower().replace("_", "-") for language in languages)
+        codes = [language.lower().replace("_", "-") for language in languages]
+        self.languages = frozenset((*codes, *(code.partition("-")[0] for code in codes)))
         self.date = date
 
     @cached_property
