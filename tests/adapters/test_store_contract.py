@@ -1,0 +1,239 @@
+"""One contract for every store of feeds, entries and Stories, the fake included, so that fakes cannot lie."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from aggregator.adapters.store.engine import open_database
+from aggregator.adapters.store.entries import SqlEntryStore
+from aggregator.adapters.store.feeds import SqlFeedStore
+from aggregator.adapters.store.migrate import migrate
+from aggregator.adapters.store.stories import SqlStoryStore
+from aggregator.model import (
+    Category,
+    Clustering,
+    Entry,
+    Feed,
+    FeedOptions,
+    FeedStatus,
+    FeedUpdate,
+    Link,
+    Person,
+    Placement,
+    SafeHtml,
+    Source,
+    Tag,
+    Validators,
+)
+from aggregator.ports import EntryStore, FeedStore, StoryStore
+from tests.fakes import START, MemoryStore, parsed, reading
+
+
+class Store(FeedStore, EntryStore, StoryStore, Protocol):
+    """All three ports at once."""
+
+
+class SqlStore(SqlFeedStore, SqlEntryStore, SqlStoryStore):
+    """The three rooms of the real store under one roof."""
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    if request.param == "memory":
+        yield MemoryStore()
+        return
+    database = open_database(f"sqlite:///{tmp_path}/wire.db")
+    migrate(database)
+    yield SqlStore(database)
+    database.close()
+
+
+IFRI = Feed(
+    id="ifri",
+    url="https://ifri.example/rss",
+    name="Ifri",
+    country="FR",
+    language="fr",
+    options=FeedOptions(every=timedelta(hours=2), tags=("publisher:ifri",)),
+)
+APPS = Feed(id="apps", url="https://apps.example/rss", name="APPS")
+TAG = Tag(name="country:jp", origin="rule", label="Japan", evidence="Japan OR Tokyo")
+
+
+def entry(feed_id: str, title: str, *tags: Tag) -> Entry:
+    item = parsed(
+        title,
+        links=(
+            Link(href=f"https://{feed_id}.example/{title}"),
+            Link(href="https://x.example/a.pdf", rel="enclosure", type="application/pdf", length=9),
+        ),
+        authors=(Person(name="Ana", email="ana@x.example"),),
+        categories=(Category(term="Asia", scheme="https://x.example/s", label="Asia"),),
+        source=Source(id="urn:s", title="Source", updated=START),
+        thumbnails=("https://x.example/t.png",),
+        content=SafeHtml("<p>Long</p>"),
+        language="fr",
+    )
+    fields = {name: getattr(item, name) for name in item.__dataclass_fields__}
+    return Entry(
+        **fields,
+        feed_id=feed_id,
+        keys=reading(feed_id, item).keys[0],
+        first_seen=START,
+        changed_at=START,
+        date=START - timedelta(days=1),
+        tags=tags,
+    )
+
+
+def update(feed_id: str, new: tuple[Entry, ...] = (), changed: tuple[Entry, ...] = ()) -> FeedUpdate:
+    return FeedUpdate(
+        feed_id=feed_id,
+        status=FeedStatus.OK,
+        validators=Validators(etag='"1"', last_modified="yesterday", body_sha256="ab"),
+        checked_at=START,
+        next_check_at=START + timedelta(hours=1),
+        failures=0,
+        title="A title",
+        site_url="https://ifri.example/",
+        succeeded=True,
+        new=new,
+        changed=changed,
+    )
+
+
+def founding(*story_ids: str) -> Clustering:
+    return Clustering(placements=tuple(Placement(story_id=story_id) for story_id in story_ids))
+
+
+def filled(store: Store) -> Store:
+    store.sync([IFRI, APPS], START)
+    first, second = entry("ifri", "One", TAG), entry("ifri", "Two")
+    assert store.apply([update("ifri", (first, second))], founding("story-1", "story-2")) == 2
+    return store
+
+
+def test_a_new_feed_is_due_at_once_and_keeps_its_options(store: Store) -> None:
+    store.sync([IFRI, APPS], START)
+    assert [state.feed for state in store.due(START)] == [APPS, IFRI]
+    assert store.due(START - timedelta(seconds=1)) == []
+
+
+def test_applying_a_poll_moves_the_feed(store: Store) -> None:
+    (state,) = filled(store).states(["ifri"])
+    assert (state.status, state.validators.etag, state.title) == (FeedStatus.OK, '"1"', "A title")
+    assert (state.checked_at, state.succeeded_at, state.changed_at) == (START, START, START)
+    assert state.feed.site_url == "https://ifri.example/"
+    assert [state.feed.id for state in store.due(START)] == ["apps"]
+
+
+def test_a_failure_keeps_the_last_success(store: Store) -> None:
+    filled(store)
+    later = START + timedelta(hours=1)
+    failed = replace(
+        update("ifri"), succeeded=False, status=FeedStatus.FAILING, checked_at=later, failures=1, error="dns: no", title=None
+    )
+    store.apply([failed], founding())
+    (state,) = store.states(["ifri"])
+    assert (state.succeeded_at, state.checked_at, state.error, state.title) == (START, later, "dns: no", "A title")
+
+
+def test_a_new_address_is_due_now_and_has_no_validators(store: Store) -> None:
+    filled(store)
+    later = START + timedelta(minutes=5)
+    store.sync([replace(IFRI, url="https://ifri.example/new"), APPS], later)
+    (state,) = store.states(["ifri"])
+    assert state.validators == Validators()
+    assert state.next_check_at == later
+
+
+def test_a_feed_taken_out_is_not_polled_and_its_entries_stay(store: Store) -> None:
+    filled(store)
+    store.sync([APPS], START)
+    assert [state.feed.id for state in store.states()] == ["apps"]
+    assert store.last_seq() == 2
+
+
+def test_entries_come_back_whole(store: Store) -> None:
+    filled(store)
+    story = store.get("story-1")
+    assert story is not None
+    kept, made = story.head, entry("ifri", "One", TAG)
+    assert replace(kept, id=0, keys=made.keys) == made
+    assert kept.keys.digest == made.keys.digest
+
+
+def test_known_finds_entries_by_any_identity_key(store: Store) -> None:
+    filled(store)
+    keys = entry("ifri", "One").keys
+    found = store.known([*keys.identity, b"x" * 16])
+    assert set(found) == set(keys.identity)
+    assert {known.digest for known in found.values()} == {keys.digest}
+
+
+def test_candidates_share_a_fold_key(store: Store) -> None:
+    filled(store)
+    keys = entry("ifri", "One").keys
+    (candidate,) = store.candidates([*keys.fold, b"x" * 16])
+    assert (candidate.feed_id, candidate.title, candidate.story_id) == ("ifri", "One", "story-1")
+
+
+def test_a_changed_entry_replaces_words_and_tags_but_not_its_story(store: Store) -> None:
+    filled(store)
+    version = store.version()
+    known = next(iter(store.known(entry("ifri", "One").keys.identity).values()))
+    edited = replace(entry("ifri", "One"), id=known.id, summary=SafeHtml("<p>Edited</p>"), changed_at=START)
+    store.apply([update("ifri", changed=(edited,))], founding())
+    story = store.get("story-1")
+    assert story is not None
+    assert (story.head.summary, story.tags) == ("<p>Edited</p>", ())
+    assert store.version() != version
+
+
+def test_nothing_new_moves_no_version(store: Store) -> None:
+    version = filled(store).version()
+    store.apply([update("ifri")], founding())
+    assert store.version() == version
+
+
+def test_a_joining_entry_updates_its_story(store: Store) -> None:
+    filled(store)
+    later = START + timedelta(hours=2)
+    joining = replace(update("apps", (entry("apps", "Cross-post"),)), checked_at=later)
+    placement = Placement(story_id="story-1", rule="same-address")
+    assert store.apply([joining], Clustering(placements=(placement,))) == 0
+    story = store.get("story-1")
+    assert story is not None
+    assert [member.feed_id for member in story.entries] == ["ifri", "apps"]
+    assert (story.first_seen, story.updated) == (START, later)
+
+
+def test_a_merge_redirects_the_younger_story(store: Store) -> None:
+    filled(store)
+    bridge = Clustering(
+        placements=(Placement(story_id="story-1", rule="same-address"),), merges=(("story-2", "story-1"),)
+    )
+    store.apply([update("apps", (entry("apps", "Bridge"),))], bridge)
+    story = store.get("story-2")
+    assert story is not None
+    assert story.id == "story-1"
+    assert [member.title for member in story.entries] == ["One", "Two", "Bridge"]
+    assert [item.id for item in store.newest(limit=10)] == ["story-1"]
+
+
+def test_newest_pages_downwards_and_after_pages_upwards(store: Store) -> None:
+    filled(store)
+    assert [story.seq for story in store.newest(limit=1)] == [2]
+    assert [story.seq for story in store.newest(limit=5, before=2)] == [1]
+    assert [story.id for story in store.newest(limit=5, tags=["country:jp"])] == ["story-1"]
+    assert [story.seq for story in store.after(0, limit=1)] == [1]
+    assert [story.seq for story in store.after(1, limit=5)] == [2]
+
+
+def test_an_unknown_story_is_none(store: Store) -> None:
+    assert store.get("nothing") is None
+    assert store.last_seq() == 0

@@ -1,0 +1,253 @@
+"""In-memory ports for flow tests; `tests/adapters/test_store_contract.py` holds them to the real stores' behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from aggregator.model import (
+    Candidate,
+    Clustering,
+    Entry,
+    EntryKeys,
+    Feed,
+    FeedState,
+    FeedUpdate,
+    FetchOutcome,
+    FetchRequest,
+    KnownEntry,
+    Link,
+    ParsedEntry,
+    ParsedFeed,
+    PollOutcome,
+    Read,
+    Reading,
+    SafeHtml,
+    Story,
+    Validators,
+)
+from aggregator.steps.identity import identify
+
+START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+
+
+@dataclass
+class FrozenClock:
+    """A clock that moves only when told."""
+
+    moment: datetime = START
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def advance(self, **amount: float) -> None:
+        self.moment += timedelta(**amount)
+
+
+@dataclass
+class ScriptedFetcher:
+    """Answers each feed with the outcome set for it, and remembers what was asked."""
+
+    outcomes: dict[str, FetchOutcome] = field(default_factory=dict)
+    asked: list[FetchRequest] = field(default_factory=list)
+
+    def fetch(self, requests: Sequence[FetchRequest]) -> Iterator[FetchOutcome]:
+        for request in requests:
+            self.asked.append(request)
+            yield self.outcomes[request.feed_id]
+
+
+@dataclass
+class ScriptedParser:
+    """Passes outcomes on, with the reading set for a feed in the place of a fetched body; one batch for all."""
+
+    readings: dict[str, Reading] = field(default_factory=dict)
+    batch: int = 100
+
+    def parse(self, outcomes: Iterable[FetchOutcome]) -> Iterator[Sequence[PollOutcome]]:
+        ready: list[PollOutcome] = []
+        for outcome in outcomes:
+            if outcome.feed_id in self.readings and hasattr(outcome, "body"):
+                outcome = Read(
+                    feed_id=outcome.feed_id,
+                    url=outcome.url,
+                    validators=outcome.validators,
+                    wishes=outcome.wishes,
+                    reading=self.readings[outcome.feed_id],
+                )
+            ready.append(outcome)
+            if len(ready) == self.batch:
+                yield ready
+                ready = []
+        if ready:
+            yield ready
+
+
+class MemoryStore:
+    """`FeedStore`, `EntryStore` and `StoryStore` in dictionaries."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, FeedState] = {}
+        self._active: set[str] = set()
+        self._entries: dict[int, Entry] = {}
+        self._story_of: dict[int, str] = {}
+        self._stories: dict[str, Story] = {}
+        self._redirects: dict[str, str] = {}
+        self._identities: dict[bytes, int] = {}
+        self._folds: dict[bytes, list[int]] = {}
+        self._seq = 0
+        self._version = 0
+
+    def sync(self, feeds: Sequence[Feed], now: datetime) -> None:
+        self._active = {feed.id for feed in feeds}
+        for feed in feeds:
+            feed = replace(feed, options=replace(feed.options, headers=()))
+            old = self._states.get(feed.id)
+            if old is None:
+                self._states[feed.id] = FeedState(feed=feed, next_check_at=now)
+            elif old.feed.url != feed.url:
+                self._states[feed.id] = replace(
+                    old, feed=feed, validators=Validators(), next_check_at=now, failures=0
+                )
+            else:
+                self._states[feed.id] = replace(
+                    old, feed=replace(feed, site_url=feed.site_url or old.feed.site_url)
+                )
+
+    def due(self, now: datetime) -> Sequence[FeedState]:
+        waiting = [state for state in self.states() if state.next_check_at <= now]
+        return sorted(waiting, key=lambda state: (state.next_check_at, state.feed.id))
+
+    def states(self, ids: Collection[str] | None = None) -> Sequence[FeedState]:
+        wanted = self._active if ids is None else self._active & set(ids)
+        return [self._states[id_] for id_ in sorted(wanted)]
+
+    def apply(self, updates: Sequence[FeedUpdate], clustering: Clustering) -> int:
+        for update in updates:
+            self._apply_state(update)
+        new = [entry for update in updates for entry in update.new]
+        changed = [entry for update in updates for entry in update.changed]
+        now = max(update.checked_at for update in updates)
+        founded = 0
+        for entry, placement in zip(new, clustering.placements, strict=True):
+            if placement.rule is None:
+                self._seq += 1
+                founded += 1
+                self._stories[placement.story_id] = Story(
+                    id=placement.story_id, seq=self._seq, first_seen=entry.first_seen, updated=now, entries=()
+                )
+            id_ = len(self._entries) + 1
+            self._story_of[id_] = placement.story_id
+            self._keep(replace(entry, id=id_))
+            self._touch(placement.story_id, now)
+        for entry in changed:
+            self._keep(entry)
+            self._touch(self._story_of[entry.id], now)
+        for young, old in clustering.merges:
+            self._story_of = {id_: old if story == young else story for id_, story in self._story_of.items()}
+            self._redirects = {key: old if story == young else story for key, story in self._redirects.items()}
+            self._redirects[young] = old
+            del self._stories[young]
+        self._version += bool(new or changed)
+        return founded
+
+    def _apply_state(self, update: FeedUpdate) -> None:
+        old = self._states[update.feed_id]
+        self._states[update.feed_id] = replace(
+            old,
+            feed=replace(old.feed, site_url=old.feed.site_url or update.site_url),
+            status=update.status,
+            validators=update.validators,
+            checked_at=update.checked_at,
+            next_check_at=update.next_check_at,
+            failures=update.failures,
+            error=update.error,
+            title=update.title or old.title,
+            succeeded_at=update.checked_at if update.succeeded else old.succeeded_at,
+            changed_at=update.checked_at if update.new else old.changed_at,
+        )
+
+    def _keep(self, entry: Entry) -> None:
+        for key in entry.keys.identity:
+            self._identities.setdefault(key, entry.id)
+        for key in entry.keys.fold:
+            holders = self._folds.setdefault(key, [])
+            if entry.id not in holders:
+                holders.append(entry.id)
+        kept = EntryKeys(identity=(), fold=(), digest=entry.keys.digest)
+        self._entries[entry.id] = replace(entry, keys=kept)
+
+    def _touch(self, story_id: str, now: datetime) -> None:
+        self._stories[story_id] = replace(self._stories[story_id], updated=now)
+
+    def known(self, identity: Collection[bytes]) -> Mapping[bytes, KnownEntry]:
+        found = {key: self._entries[self._identities[key]] for key in identity if key in self._identities}
+        return {
+            key: KnownEntry(id=entry.id, digest=entry.keys.digest, first_seen=entry.first_seen, date=entry.date)
+            for key, entry in found.items()
+        }
+
+    def candidates(self, fold: Collection[bytes]) -> Sequence[Candidate]:
+        found = []
+        for key in fold:
+            for id_ in self._folds.get(key, ()):
+                entry, story = self._entries[id_], self._stories[self._story_of[id_]]
+                found.append(
+                    Candidate(
+                        key=key,
+                        entry_id=id_,
+                        feed_id=entry.feed_id,
+                        title=entry.title,
+                        story_id=story.id,
+                        story_seq=story.seq,
+                    )
+                )
+        return sorted(found, key=lambda candidate: candidate.entry_id)
+
+    def _whole(self, story: Story) -> Story:
+        members = [self._entries[id_] for id_, story_id in self._story_of.items() if story_id == story.id]
+        return replace(story, entries=tuple(sorted(members, key=lambda entry: entry.id)))
+
+    def newest(self, *, limit: int, before: int | None = None, tags: Collection[str] = ()) -> Sequence[Story]:
+        stories = sorted(map(self._whole, self._stories.values()), key=lambda story: -story.seq)
+        fitting = [
+            story
+            for story in stories
+            if (before is None or story.seq < before) and set(tags) <= {tag.name for tag in story.tags}
+        ]
+        return fitting[:limit]
+
+    def after(self, seq: int, *, limit: int) -> Sequence[Story]:
+        stories = sorted(map(self._whole, self._stories.values()), key=lambda story: story.seq)
+        return [story for story in stories if story.seq > seq][:limit]
+
+    def get(self, story_id: str) -> Story | None:
+        story = self._stories.get(self._redirects.get(story_id, story_id))
+        return self._whole(story) if story else None
+
+    def last_seq(self) -> int:
+        return self._seq
+
+    def version(self) -> str:
+        return str(self._version)
+
+
+def parsed(title: str, **fields: object) -> ParsedEntry:
+    """A clean entry with a link and a guid of its own, unless told otherwise."""
+    slug = title.lower().replace(" ", "-")
+    values: dict[str, object] = {
+        "guid": f"urn:{slug}",
+        "title": title,
+        "links": (Link(href=f"https://example.org/{slug}"),),
+        "summary": SafeHtml(f"<p>About {title}.</p>"),
+        "published": START - timedelta(days=1),
+        "published_raw": "Mon, 23 Nov 2026 08:00:00 GMT",
+    }
+    return ParsedEntry(**(values | fields))
+
+
+def reading(feed_id: str, *entries: ParsedEntry) -> Reading:
+    """A parsed document of these entries, with their keys."""
+    feed = ParsedFeed(format="rss20", title=f"Feed {feed_id}", entries=entries)
+    return Reading(feed=feed, keys=identify(feed_id, feed))

@@ -1,0 +1,116 @@
+"""Each row: what was stored, what came, what must be written."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from aggregator.model import (
+    Cause,
+    Feed,
+    FeedState,
+    FeedStatus,
+    FeedUpdate,
+    FetchFailed,
+    KnownEntry,
+    NotModified,
+    ParsedEntry,
+    Read,
+    SafeHtml,
+    ServerWishes,
+    Validators,
+)
+from aggregator.steps.decide import decide
+from tests.fakes import START, parsed, reading
+
+NEXT = START + timedelta(hours=1)
+STATE = FeedState(
+    feed=Feed(id="ifri", url="https://example.org/rss", name="Ifri"),
+    status=FeedStatus.FAILING,
+    validators=Validators(etag='"old"'),
+    next_check_at=START,
+    failures=3,
+)
+
+
+def read(*entries: ParsedEntry) -> Read:
+    return Read(
+        feed_id="ifri",
+        url="https://example.org/rss",
+        validators=Validators(etag='"new"'),
+        wishes=ServerWishes(),
+        reading=reading("ifri", *entries),
+    )
+
+
+def decided(outcome: Read | NotModified | FetchFailed, known: dict[bytes, KnownEntry] | None = None) -> FeedUpdate:
+    return decide(STATE, outcome, known or {}, now=START, next_check_at=NEXT)
+
+
+def stored(entry: ParsedEntry, id_: int = 7) -> dict[bytes, KnownEntry]:
+    keys = reading("ifri", entry).keys[0]
+    seen = START - timedelta(days=30)
+    return {key: KnownEntry(id=id_, digest=keys.digest, first_seen=seen, date=seen) for key in keys.identity}
+
+
+def test_a_failure_keeps_validators_and_counts() -> None:
+    update = decided(FetchFailed(feed_id="ifri", cause=Cause.TIMEOUT, message="no answer in 30 s"))
+    assert update.status is FeedStatus.FAILING
+    assert update.validators == STATE.validators
+    assert (update.failures, update.error, update.succeeded) == (4, "timeout: no answer in 30 s", False)
+    assert update.next_check_at == NEXT
+
+
+def test_gone_is_a_state_of_its_own() -> None:
+    assert decided(FetchFailed(feed_id="ifri", cause=Cause.GONE, message="410")).status is FeedStatus.GONE
+
+
+def test_not_modified_clears_the_error_and_takes_new_validators() -> None:
+    update = decided(NotModified(feed_id="ifri", validators=Validators(etag='"new"')))
+    assert (update.status, update.failures, update.error) == (FeedStatus.OK, 0, None)
+    assert update.validators.etag == '"new"'
+
+
+def test_new_entries_come_oldest_first_with_first_sight() -> None:
+    update = decided(read(parsed("Newest"), parsed("Oldest")))
+    assert [entry.title for entry in update.new] == ["Oldest", "Newest"]
+    assert {entry.first_seen for entry in update.new} == {START}
+    assert update.title == "Feed ifri"
+
+
+def test_a_known_entry_is_unchanged_whatever_its_date_says() -> None:
+    entry = parsed("A report")
+    redated = replace(entry, published=START + timedelta(days=400), published_raw="much later")
+    update = decided(read(redated), stored(entry))
+    assert (update.new, update.changed, update.unchanged) == ((), (), 1)
+
+
+def test_an_edited_entry_keeps_id_first_sight_and_date() -> None:
+    entry = parsed("A report")
+    update = decided(read(replace(entry, summary=SafeHtml("<p>Corrected.</p>"))), stored(entry))
+    (changed,) = update.changed
+    assert (changed.id, changed.first_seen) == (7, START - timedelta(days=30))
+    assert changed.date == START - timedelta(days=30)
+    assert changed.changed_at == START
+
+
+def test_the_same_item_twice_in_one_document_counts_once() -> None:
+    entry = parsed("A report")
+    assert len(decided(read(entry, entry)).new) == 1
+    assert decided(read(entry, entry), stored(entry)).unchanged == 1
+
+
+@pytest.mark.parametrize(
+    ("claimed", "shown"),
+    [
+        (START - timedelta(days=3000), START - timedelta(days=3000)),
+        (START + timedelta(hours=23), START + timedelta(hours=23)),
+        (START + timedelta(hours=25), START),
+        (datetime(9999, 12, 31, tzinfo=UTC), START),
+        (None, START),
+    ],
+)
+def test_a_date_far_ahead_of_first_sight_is_not_shown(claimed: datetime | None, shown: datetime) -> None:
+    (entry,) = decided(read(parsed("A report", published=claimed))).new
+    assert entry.date == shown
+    assert entry.published == claimed

@@ -1,0 +1,101 @@
+"""An entry stays itself whatever a publisher does to its dates, addresses and order."""
+
+from dataclasses import replace
+
+import pytest
+
+from aggregator.model import Link, ParsedEntry, SafeHtml
+from tests.fakes import parsed, reading
+
+
+def keys(*entries: ParsedEntry, feed_id: str = "ifri") -> list:
+    return list(reading(feed_id, *entries).keys)
+
+
+REPORT = parsed("A report")
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        replace(REPORT, published_raw="Tue, 24 Nov 2026 08:00:00 GMT"),
+        replace(REPORT, links=(Link(href="http://www.example.org/a-report/?utm_source=rss"),)),
+        replace(REPORT, title="A report, corrected"),
+        replace(REPORT, guid="urn:renewed"),
+    ],
+    ids=["re-dated", "tracked link over http", "retitled", "new guid for the same page"],
+)
+def test_the_same_entry_shares_an_identity_key(again: ParsedEntry) -> None:
+    first, second = keys(REPORT)[0], keys(again)[0]
+    assert set(first.identity) & set(second.identity)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(REPORT, guid="urn:other", title="Another report"),
+        parsed("Another report"),
+        replace(REPORT, guid=None, title="Other", links=(Link(href="https://example.org/b"),)),
+    ],
+    ids=["same page, other guid and title", "all else", "no guid, other page"],
+)
+def test_another_entry_shares_none(other: ParsedEntry) -> None:
+    first, second = keys(REPORT)[0], keys(other)[0]
+    assert not set(first.identity) & set(second.identity)
+
+
+def test_identity_is_bound_to_the_feed() -> None:
+    mine, theirs = keys(REPORT, feed_id="a")[0], keys(REPORT, feed_id="b")[0]
+    assert not set(mine.identity) & set(theirs.identity)
+    assert mine.fold == theirs.fold
+
+
+def test_a_permalink_guid_is_compared_as_an_address_but_keeps_its_fragment() -> None:
+    def guid(value: str) -> bytes:
+        return keys(replace(REPORT, guid=value))[0].identity[0]
+
+    assert guid("http://example.org/x?utm_medium=feed") == guid("https://www.example.org/x/")
+    assert guid("https://example.org/x#1") != guid("https://example.org/x#2")
+
+
+def test_one_guid_for_all_counts_for_none() -> None:
+    first, second = keys(parsed("One", guid="same"), parsed("Two", guid="same"))
+    assert not set(first.identity) & set(second.identity)
+
+
+def test_a_link_shared_by_several_titles_folds_nothing() -> None:
+    page = (Link(href="https://example.org/weekly"),)
+    first, second = keys(parsed("Week 1", links=page), parsed("Week 2", links=page))
+    assert first.fold == second.fold == ()
+
+
+def test_the_root_of_a_site_folds_nothing() -> None:
+    assert keys(replace(REPORT, links=(Link(href="https://example.org/"),)))[0].fold == ()
+
+
+def test_without_guid_the_link_is_the_identity() -> None:
+    bare = replace(REPORT, guid=None)
+    moved = replace(bare, links=(Link(href="http://example.org/a-report#top"),), title="New title")
+    assert keys(bare)[0].identity[0] == keys(moved)[0].identity[0]
+
+
+def test_without_guid_and_link_title_and_date_are_and_the_text_finds_a_re_dated_one() -> None:
+    bare = replace(REPORT, guid=None, links=())
+    redated = replace(bare, published_raw="later")
+    assert keys(bare)[0].identity[0] != keys(redated)[0].identity[0]
+    assert set(keys(bare)[0].identity) & set(keys(redated)[0].identity)
+    reworded = replace(bare, summary=SafeHtml("<p>Other words.</p>"))
+    assert keys(bare)[0].identity[0] == keys(reworded)[0].identity[0]
+
+
+def test_a_doi_folds_in_any_case() -> None:
+    upper, lower = keys(replace(REPORT, doi="10.5555/ABC", links=()))[0], keys(parsed("X", doi="10.5555/abc"))[0]
+    assert set(upper.fold) & set(lower.fold)
+
+
+def test_the_digest_sees_words_and_enclosures_but_no_dates() -> None:
+    digest = keys(REPORT)[0].digest
+    pdf = (*REPORT.links, Link(href="https://example.org/a.pdf", rel="enclosure"))
+    assert keys(replace(REPORT, published_raw="later", published=None))[0].digest == digest
+    assert keys(replace(REPORT, summary=SafeHtml("<p>Corrected.</p>")))[0].digest != digest
+    assert keys(replace(REPORT, links=pdf))[0].digest != digest
