@@ -20,9 +20,7 @@ class SqlFactStore:
         """Note that the worker is alive."""
         with self._database.write() as connection:
             row = upsert(facts).values(name=WORKER_TICK, value=now.isoformat())
-            connection.execute(
-                row.on_conflict_do_update(index_elements=["name"], set_={"value": row.excluded.value})
-            )
+            connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"value": row.excluded.value}))
 
     def last_tick(self) -> datetime | None:
         """When the worker last noted that it is alive."""

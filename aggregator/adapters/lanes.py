@@ -1,0 +1,101 @@
+"""Working through requests host by host, within bounds, from plain code.
+
+Each host has at most `per_host` lanes and all hosts together at most `concurrency`; a lane serves its host's
+requests one after another. Finished outcomes wait in a bounded queue for the consumer.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from queue import SimpleQueue
+from threading import Thread
+from urllib.parse import urlsplit
+
+from aiohttp import ClientSession
+
+from aggregator.model import FetchOutcome, FetchRequest
+
+Fetch = Callable[[ClientSession, FetchRequest], Awaitable[FetchOutcome]]
+
+
+class Lanes:
+    """One round of requests; iterate over `outcomes`, call `stop` in any case."""
+
+    def __init__(
+        self,
+        requests: Sequence[FetchRequest],
+        *,
+        fetch: Fetch,
+        open_session: Callable[[], ClientSession],
+        concurrency: int,
+        per_host: int,
+    ) -> None:
+        self._fetch, self._open_session = fetch, open_session
+        self._concurrency, self._per_host = concurrency, per_host
+        self._count = len(requests)
+        self._hosts: dict[str, deque[FetchRequest]] = {}
+        for request in requests:
+            self._hosts.setdefault(urlsplit(request.url).netloc.lower(), deque()).append(request)
+        self._ready: SimpleQueue[FetchOutcome | BaseException | None] = SimpleQueue()
+        self._loop = asyncio.new_event_loop()
+        self._room = asyncio.Semaphore(2 * concurrency)
+        self._work: asyncio.Task[None] | None = None
+        self._thread = Thread(target=self._run, name="fetcher", daemon=True)
+
+    def outcomes(self) -> Iterator[FetchOutcome]:
+        """One outcome per request as they complete; ends early after `stop`."""
+        self._thread.start()
+        taken = 0
+        while (outcome := self._ready.get()) is not None:
+            if isinstance(outcome, BaseException):
+                raise outcome
+            taken += 1
+            if taken >= self._concurrency:  # giving room back costs a wake-up of the loop: not for each one
+                self._loop.call_soon_threadsafe(self._give_room, taken)
+                taken = 0
+            yield outcome
+
+    def stop(self) -> None:
+        """Drop what is under way; safe from any thread, any number of times."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._cancel)
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_until_complete(self._main())
+        except asyncio.CancelledError:
+            self._ready.put(None)
+        except BaseException as error:
+            self._ready.put(error)
+        else:
+            self._ready.put(None)
+        finally:
+            self._loop.run_until_complete(self._loop.shutdown_default_executor())
+            self._loop.close()
+
+    async def _main(self) -> None:
+        self._work = asyncio.current_task()
+        slots = asyncio.Semaphore(self._concurrency)
+        async with self._open_session() as session, asyncio.TaskGroup() as lanes:
+            for host, waiting in self._hosts.items():
+                for _ in range(min(self._per_host, len(waiting))):
+                    await slots.acquire()
+                    lanes.create_task(self._lane(session, waiting, slots), name=host)
+
+    async def _lane(self, session: ClientSession, waiting: deque[FetchRequest], slots: asyncio.Semaphore) -> None:
+        try:
+            while waiting:
+                request = waiting.popleft()
+                await self._room.acquire()
+                self._ready.put(await self._fetch(session, request))
+        finally:
+            slots.release()
+
+    def _give_room(self, count: int) -> None:
+        for _ in range(count):
+            self._room.release()
+
+    def _cancel(self) -> None:
+        if self._work is not None:
+            self._work.cancel()

@@ -1,0 +1,185 @@
+"""The commands of `aggregator`, except those of one noun (`feed_commands.py`, `mail_commands.py`)."""
+
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from aggregator.cli import feed_commands, mail_commands
+from aggregator.cli.output import configure_logging, errors, print_json, say
+from aggregator.cli.session import config_path, runtime_of, settings_of
+from aggregator.demo.script import run_demo
+from aggregator.demo.summary import as_lines
+from aggregator.model import RefreshReport
+from aggregator.web.serve import serve
+from aggregator.wiring import Runtime, watch_config
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Polls think-tank feeds, folds, tags and republishes them, and mails digests.",
+)
+app.add_typer(feed_commands.app, name="feeds", help="Look at feeds and at what they would give.")
+app.add_typer(mail_commands.newsletters, name="newsletters", help="Preview, compose and inspect newsletters.")
+app.add_typer(mail_commands.subscribers, name="subscribers", help="Who gets which newsletter.")
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Port = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)]
+
+
+@app.callback()
+def configure(
+    context: typer.Context,
+    config: Annotated[
+        Path, typer.Option(envvar="AGGREGATOR_CONFIG", help="The file that names the feeds.")
+    ] = Path("feeds.yaml"),
+) -> None:
+    context.obj = config
+    configure_logging()
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Print the summary and end.")] = False,
+    port: Port = 8000,
+    as_json: Json = False,
+) -> None:
+    """The whole main job, offline, on sample feeds over real loopback HTTP and SMTP."""
+    with run_demo() as (runtime, summary):
+        if as_json:
+            print_json(summary)
+        else:
+            for line in as_lines(summary, port=None if once else port):
+                say(line)
+        if not once:
+            serve(runtime, host="127.0.0.1", port=port)
+
+
+@app.command()
+def run(context: typer.Context, host: Host = "127.0.0.1", port: Port = 8000) -> None:
+    """Worker and web pages in one process: the way most people run it."""
+    with runtime_of(context) as runtime, runtime.working(), watch_config(runtime, config_path(context)):
+        serve(runtime, host=host, port=port)
+
+
+@app.command()
+def web(context: typer.Context, host: Host = "127.0.0.1", port: Port = 8000) -> None:
+    """Only the web pages and feeds."""
+    with runtime_of(context) as runtime, watch_config(runtime, config_path(context)):
+        serve(runtime, host=host, port=port)
+
+
+@app.command()
+def worker(context: typer.Context) -> None:
+    """Only the worker: polls, publishes, composes and delivers until it is told to stop."""
+    with runtime_of(context) as runtime:
+        _stop_on_signals(runtime)
+        with runtime.working(), watch_config(runtime, config_path(context)):
+            runtime.stopping.wait()
+
+
+def _stop_on_signals(runtime: Runtime) -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
+        runtime.stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+
+@app.command()
+def poll(
+    context: typer.Context,
+    feeds: Annotated[list[str] | None, typer.Argument(help="Ids of feeds; none: those due now.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every feed, due or not.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Poll what is due now (or the named feeds, or all) and publish what changed."""
+    with runtime_of(context) as runtime, runtime.exclusive():
+        states = runtime.feeds_to_poll(feeds or (), everything=everything)
+        with _progress() as bar:
+            task = bar.add_task("Polling", total=len(states))
+
+            def advance(report: RefreshReport) -> None:
+                bar.update(task, completed=report.fetched + report.not_modified + report.failed)
+
+            report = runtime.poll(states, progress=advance)
+        runtime.publish()
+    if as_json:
+        print_json(report)
+    else:
+        for line in _poll_lines(report):
+            say(line)
+    if report.failed:
+        raise typer.Exit(1)
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=errors,
+        disable=not sys.stderr.isatty(),
+        transient=True,
+    )
+
+
+def _poll_lines(report: RefreshReport) -> list[str]:
+    failed = [
+        f"  {item.feed_id}: {item.cause}: {item.message}; next try {item.next_check_at:%Y-%m-%d %H:%M} UTC"
+        for item in report.failures
+    ]
+    if not report.feeds:
+        return ["No feed is due. `aggregator poll --all` polls every feed now."]
+    return [
+        f"feeds {report.feeds}, fetched {report.fetched}, not modified {report.not_modified}, failed {report.failed}",
+        f"entries new {report.entries_new}, changed {report.entries_changed}; stories new {report.stories_new}",
+        *failed,
+        "Next: `aggregator run` serves them, `aggregator publish DIR` writes them as files.",
+    ]
+
+
+@app.command()
+def publish(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write into; made if missing.")],
+    as_json: Json = False,
+) -> None:
+    """Write channels and pages as static files for any web host."""
+    with runtime_of(context) as runtime:
+        files = runtime.publish_to(folder)
+    if as_json:
+        print_json({"folder": str(folder), "files": files})
+    else:
+        say(f"{files} files in {folder}. Point a web server at that folder.")
+
+
+@app.command()
+def check(context: typer.Context, as_json: Json = False) -> None:
+    """Validate feeds.yaml and the templates; writes nothing."""
+    settings = settings_of(context)
+    counts = {
+        "feeds": len(settings.feeds),
+        "tags": len(settings.rules),
+        "channels": len(settings.channels),
+        "newsletters": len(settings.newsletters),
+    }
+    if as_json:
+        print_json({"file": settings.config_path, **counts})
+    else:
+        say(f"{settings.config_path} is right: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+        say("Next: `aggregator poll` fetches the feeds, `aggregator run` keeps them fresh.")
+
+
+@app.command()
+def migrate(context: typer.Context) -> None:
+    """Bring the database to the schema of this version."""
+    with Runtime(settings_of(context)) as runtime:
+        say("The database was brought to this version." if runtime.migrate() else "The database is up to date.")

@@ -1,0 +1,157 @@
+"""`aggregator newsletters` and `aggregator subscribers`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aggregator.cli.output import print_json, print_table, say
+from aggregator.cli.session import runtime_of
+from aggregator.errors import NotFoundError
+
+newsletters = typer.Typer(no_args_is_help=True)
+subscribers = typer.Typer(no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+NewsletterOption = Annotated[str, typer.Option("--newsletter", help="Id of the newsletter.")]
+ConsentOption = Annotated[
+    str, typer.Option("--consent-source", help="Where and when these people agreed; kept as evidence.")
+]
+
+
+@newsletters.command("list")
+def list_newsletters(context: typer.Context, as_json: Json = False) -> None:
+    """Every newsletter with its schedule, readers and issues so far."""
+    with runtime_of(context) as runtime:
+        rows = [
+            {
+                "id": letter.id,
+                "title": letter.title,
+                "schedule": f"{letter.schedule} ({letter.timezone})",
+                "subscriptions": len(runtime.subscribers.subscriptions(letter.id)),
+                "issues": len(runtime.newsletters.issues(letter.id)),
+            }
+            for letter in runtime.settings.newsletters
+        ]
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(("newsletter", "title", "schedule", "subscriptions", "issues"), (row.values() for row in rows))
+
+
+@newsletters.command()
+def preview(
+    context: typer.Context,
+    newsletter: str,
+    folder: Annotated[Path, typer.Option("--to", help="Folder for the files.")] = Path(),
+) -> None:
+    """Write the next issue as .html and .txt; sends and stores nothing."""
+    with runtime_of(context) as runtime:
+        rendering = runtime.preview_issue(newsletter)
+    folder.mkdir(parents=True, exist_ok=True)
+    for suffix, text in ((".html", rendering.html), (".txt", rendering.text)):
+        path = folder / f"{newsletter}{suffix}"
+        path.write_text(text, encoding="utf-8")
+        say(str(path))
+    say(f"Subject: {rendering.subject}")
+
+
+@newsletters.command()
+def compose(context: typer.Context, newsletter: str, as_json: Json = False) -> None:
+    """Close the next issue now and queue it for its subscribers; the worker sends it."""
+    with runtime_of(context) as runtime:
+        issue = runtime.compose_now(newsletter)
+    if as_json:
+        print_json({"newsletter": newsletter, "number": issue.number if issue else None})
+    elif issue is None:
+        say(f"Nothing new since the last issue of {newsletter}: no issue was made.")
+    else:
+        say(f"Issue {issue.number} of {newsletter}: {len(issue.story_ids)} stories, queued for its subscribers.")
+        say(f"Next: a running worker sends it; `aggregator newsletters deliveries {newsletter} {issue.number}` tells.")
+
+
+@newsletters.command()
+def issues(context: typer.Context, newsletter: str, as_json: Json = False) -> None:
+    """The issues so far, newest first."""
+    with runtime_of(context) as runtime:
+        found = runtime.newsletters.issues(newsletter)
+    rows = [
+        {"number": issue.number, "created_at": issue.created_at, "stories": len(issue.story_ids)} for issue in found
+    ]
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(("number", "made (UTC)", "stories"), (row.values() for row in rows))
+
+
+@newsletters.command()
+def deliveries(context: typer.Context, newsletter: str, number: int, as_json: Json = False) -> None:
+    """Every delivery of one issue with its state and the server's words."""
+    with runtime_of(context) as runtime:
+        issue = runtime.newsletters.issue(newsletter, number)
+        if issue is None:
+            raise NotFoundError(f"no issue {number} of {newsletter!r}; `aggregator newsletters issues {newsletter}`")
+        found = runtime.deliveries.for_issue(issue.id)
+    if as_json:
+        print_json(found)
+    else:
+        print_table(
+            ("subscriber", "state", "attempts", "answer"),
+            ((item.subscriber.email, item.state, item.attempts, item.reply) for item in found),
+        )
+
+
+@subscribers.command("list")
+def list_subscribers(
+    context: typer.Context,
+    newsletter: Annotated[str | None, typer.Option("--newsletter", help="Id of one newsletter.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Who is subscribed to what, and since when."""
+    with runtime_of(context) as runtime:
+        found = runtime.subscribers.subscriptions(newsletter)
+    if as_json:
+        print_json(found)
+    else:
+        print_table(
+            ("address", "newsletter", "state", "since (UTC)", "consent"),
+            (
+                (item.subscriber.email, item.newsletter_id, item.state, item.changed_at, item.consent_source)
+                for item in found
+            ),
+        )
+
+
+@subscribers.command()
+def add(
+    context: typer.Context,
+    email: str,
+    newsletter: NewsletterOption,
+    consent_source: ConsentOption,
+    name: Annotated[str | None, typer.Option(help="How to address them.")] = None,
+) -> None:
+    """Subscribe one person who has agreed."""
+    with runtime_of(context) as runtime:
+        added = runtime.add_subscriber(email, name, newsletter, consent_source)
+    say(f"{email} gets {newsletter} from its next issue on." if added else f"{email} was already known; nothing changed.")
+
+
+@subscribers.command("import")
+def import_file(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="A header line; `email` is required.")],
+    newsletter: NewsletterOption,
+    consent_source: ConsentOption,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only report.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Subscribe the people of a CSV file; bad lines are named and skipped."""
+    with runtime_of(context) as runtime:
+        report = runtime.import_subscribers(file, newsletter, consent_source, dry_run=dry_run)
+    if as_json:
+        print_json(report)
+        return
+    for line in report.problems:
+        say(f"  line {line.number}: {line.reason}")
+    verb = "would be added" if dry_run else "added"
+    say(f"{report.added} {verb}, {report.known} already known, {len(report.problems)} lines skipped")

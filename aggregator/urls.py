@@ -1,0 +1,140 @@
+"""Addresses: the canonical form under which two of them are one publication, and what may be shown or logged.
+
+Pure functions on text. The rules are RFC 3986 section 6 plus what publishers and proxies are seen to add.
+"""
+
+import re
+from functools import lru_cache
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urljoin, urlsplit, urlunsplit
+
+import idna
+
+MAX_LENGTH = 2048
+"""Longer addresses are refused: no publisher needs them and no reader opens them."""
+
+_TRACKERS = re.compile(
+    r"(utm_\w+|at_\w+|ns_\w+|pk_\w+|mtm_\w+|matomo_\w+|vero_\w+|hsa_\w+|_hs\w+|mc_[ce]id|fbclid|gclid|dclid|gbraid|wbraid"
+    r"|msclkid|yclid|twclid|igshid|igsh|mkt_tok|xtor|wt_mc|wt\.mc\w*|cmpid|s_cid|ito|ref_src|ref_url|trk|trkcampaign|oly_\w+"
+    r"|__twitter_impression|guccounter|guce_\w+|ncid|sr_share|ssrc|ocid|smid|smtyp|cmp|ftag|spm)",
+    re.IGNORECASE,
+)
+_PRESENTATION = {("amp", ""), ("amp", "1"), ("outputtype", "amp"), ("print", "1"), ("view", "print")}
+_WRAPPED = (
+    (re.compile(r"(www\.)?google\.[a-z.]+$"), "/url", ("url", "q")),
+    (re.compile(r"(l|lm)\.facebook\.com$"), "/l.php", ("u",)),
+    (re.compile(r".*safelinks\.protection\.outlook\.com$"), "/", ("url",)),
+    (re.compile(r"(www\.)?linkedin\.com$"), "/redir", ("url",)),
+    (re.compile(r"out\.reddit\.com$"), "/", ("url",)),
+    (re.compile(r"(www\.)?youtube\.com$"), "/redirect", ("q",)),
+)
+_SECRET = re.compile(r"(.*(token|key|auth|passw|secret|sig|session|credential).*|pwd|code)", re.IGNORECASE)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@lru_cache(maxsize=65_536)
+def canonical_url(url: str) -> str | None:
+    """The form that two addresses of one publication share, with scheme https; None when it is no http address.
+
+    Dropped: www, m and amp hosts, default ports, fragments (but `#!` routes), tracking parameters, AMP and print
+    marks, index pages, a trailing slash. Unwrapped: redirects that carry their target. Idempotent.
+    """
+    for _ in range(4):  # a wrapper in a wrapper is seen, a chain is not followed for ever
+        target = _unwrapped(url)
+        if target is None:
+            break
+        url = target
+    try:
+        parts = urlsplit(url.strip())
+        host, port = _host(parts.hostname or ""), parts.port
+    except ValueError:
+        return None
+    if parts.scheme.lower() not in _DEFAULT_PORTS or not host or len(url) > MAX_LENGTH:
+        return None
+    netloc = host if port in (None, 80, 443) else f"{host}:{port}"
+    fragment = parts.fragment if parts.fragment.startswith(("!", "/")) else ""
+    return urlunsplit(("https", netloc, _path(parts.path), _query(parts.query), fragment))
+
+
+def is_site_root(canonical: str) -> bool:
+    """Whether a canonical address names a whole site, and so no publication."""
+    parts = urlsplit(canonical)
+    return parts.path in ("", "/") and not parts.query and not parts.fragment
+
+
+def absolute_http(url: str, base: str | None = None) -> str | None:
+    """`url` resolved against `base` when that gives an http(s) address without userinfo; else None."""
+    try:
+        whole = urljoin(base or "", url.strip())
+        parts = urlsplit(whole)
+        if parts.scheme.lower() not in _DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc:
+            return None
+        _ = parts.port
+    except ValueError:
+        return None
+    return whole if len(whole) <= MAX_LENGTH and whole.isprintable() and " " not in whole else None
+
+
+def without_secrets(url: str) -> str:
+    """`url` as it may stand in a log: userinfo and the values of secret-looking parameters are starred."""
+    try:
+        parts = urlsplit(url)
+        netloc = "***@" + parts.netloc.rpartition("@")[2] if "@" in parts.netloc else parts.netloc
+        pairs = parse_qsl(parts.query, keep_blank_values=True)
+    except ValueError:
+        return "(unreadable address)"
+    if any(_SECRET.fullmatch(name) for name, _ in pairs):
+        query = "&".join(f"{quote(n)}={'***' if _SECRET.fullmatch(n) else quote(value)}" for n, value in pairs)
+        parts = parts._replace(query=query)
+    return urlunsplit(parts._replace(netloc=netloc))
+
+
+def _unwrapped(url: str) -> str | None:
+    """The target that a redirect address carries in plain sight."""
+    if "=http" not in url:
+        return None
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    for host, path, names in _WRAPPED:
+        if host.match(parts.hostname or "") and parts.path.startswith(path):
+            values = dict(parse_qsl(parts.query))
+            return next((values[name] for name in names if values.get(name, "").startswith("http")), None)
+    return None
+
+
+def _host(host: str) -> str:
+    host = host.lower().rstrip(".")
+    if not host.isascii():
+        try:
+            host = idna.encode(host, uts46=True).decode()
+        except (idna.IDNAError, UnicodeError) as error:
+            raise ValueError(host) from error
+    while (bare := host.removeprefix("www.").removeprefix("amp.").removeprefix("m.")) != host and "." in bare:
+        host = bare
+    return f"[{host}]" if ":" in host else host
+
+
+def _path(path: str) -> str:
+    if "%" in path or not path.isascii():
+        path = quote(unquote(path, errors="surrogateescape").encode("utf-8", "surrogateescape"), safe="!$&'()*+,;=:@/")
+    segments: list[str] = []
+    for segment in path.split("/"):
+        if segment == "..":
+            segments[-1:] = []
+        elif segment not in ("", "."):
+            segments.append(segment)
+    while segments and segments[-1].lower() in ("amp", "index.html", "index.htm", "index.php", "index.jsp"):
+        segments.pop()
+    return "/" + "/".join(segments) if segments else "/"
+
+
+def _query(query: str) -> str:
+    if not query:
+        return ""
+    pairs = [
+        (name, value)
+        for name, value in parse_qsl(query, keep_blank_values=True, errors="surrogateescape")
+        if not _TRACKERS.fullmatch(name) and (name.lower(), value.lower()) not in _PRESENTATION
+    ]
+    return urlencode(sorted(pairs), errors="surrogateescape")
