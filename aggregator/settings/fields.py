@@ -1,0 +1,207 @@
+"""Kinds of values in feeds.yaml: each is read, checked and explained to editors in one place."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from difflib import get_close_matches
+from functools import cache
+from ipaddress import ip_network
+from typing import Annotated, Any, ClassVar
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from aggregator.errors import QueryError
+from aggregator.query import parse_query
+from aggregator.schedule import parse_schedule
+from aggregator.subject import slug
+
+_ISO_3166 = (
+    "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ "
+    "CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR "
+    "GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO "
+    "JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR "
+    "MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO "
+    "RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV "
+    "TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW"
+)
+_COUNTRIES = frozenset(_ISO_3166.split())
+"""ISO 3166-1 alpha-2, and XK, which everyone uses for Kosovo."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+_MAILBOX = re.compile(r'(?:"(?P<quoted>[^"<>]*)"|(?P<plain>[^"<>]*))\s*<(?P<address>[^<>]+)>')
+_HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*\.?", re.IGNORECASE)
+
+
+def _line(text: str) -> str:
+    text = text.strip()
+    if not text:
+        raise ValueError("must not be empty")
+    if _CONTROL.search(text):
+        raise ValueError("must be one line without control characters")
+    return text
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number with a unit, such as `30m` or `10MB`, within bounds; annotates the type it is read into."""
+
+    least: str
+    most: str
+    kind: ClassVar[str]
+    units: ClassVar[dict[str, int]]
+    examples: ClassVar[tuple[str, ...]]
+
+    def number(self, value: Any) -> int:
+        pattern = rf"(\d{{1,6}})({'|'.join(self.units)})"
+        found = re.fullmatch(pattern, value, re.ASCII) if isinstance(value, str) else None
+        if not found:
+            raise ValueError(f"must be a {self.kind} such as {', '.join(self.examples)}, not {value!r}")
+        return int(found[1]) * self.units[found[2]]
+
+    def read(self, value: Any) -> Any:
+        number = self.number(value)
+        if not self.number(self.least) <= number <= self.number(self.most):
+            raise ValueError(f"must be between {self.least} and {self.most}")
+        return number
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.read)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        pattern = f"^[0-9]{{1,6}}({'|'.join(self.units)})$"
+        bounds = f"From {self.least} to {self.most}."
+        return {"type": "string", "pattern": pattern, "examples": list(self.examples), "$comment": bounds}
+
+
+class Duration(Measure):
+    kind = "duration"
+    units: ClassVar = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    examples = ("45s", "30m", "6h", "2d")
+
+    def read(self, value: Any) -> timedelta:
+        return timedelta(seconds=super().read(value))
+
+
+class Size(Measure):
+    kind = "size"
+    units: ClassVar = {"KB": 1024, "MB": 1024**2, "GB": 1024**3}
+    examples = ("512KB", "10MB", "1GB")
+
+
+def _country(text: str) -> str:
+    code = text.strip().upper()
+    if code not in _COUNTRIES:
+        hint = "; did you mean GB?" if code == "UK" else ""
+        raise ValueError(f"{text!r} is not a two-letter country code (ISO 3166-1) such as FR{hint}")
+    return code
+
+
+def _language(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", text):
+        raise ValueError(f"{text!r} is not a language code such as fr or pt-BR")
+    primary, dash, rest = text.partition("-")
+    return f"{primary.lower()}{dash}{rest}"
+
+
+@cache
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        near = get_close_matches(name.title(), available_timezones(), n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]}?" if near else " such as Europe/Paris"
+        raise ValueError(f"{name!r} is not a time zone{hint}") from None
+    return name
+
+
+def _query(text: str) -> str:
+    try:
+        parse_query(text)
+    except QueryError as error:
+        raise PydanticCustomError("query", "{message}", {"message": error.message, "offset": error.position}) from None
+    return text
+
+
+def _schedule(text: str) -> str:
+    return str(parse_schedule(text))
+
+
+def _tag(text: str) -> str:
+    namespace, colon, name = text.partition(":")
+    right = f"{slug(namespace)}:{slug(name)}"
+    if colon and right == text and re.fullmatch(r"[a-z][a-z0-9-]*", namespace) and slug(name):
+        return text
+    hint = f"; did you mean {right}?" if slug(namespace) and slug(name) else ""
+    raise ValueError(f"{text!r} is not a tag, written namespace:name as in topic:energy-security{hint}")
+
+
+def _web_address(text: str) -> str:
+    text = text.strip()
+    try:
+        parts = urlsplit(text)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound or _CONTROL.search(text) or " " in text:
+        raise ValueError("must be an address that starts with https:// or http://")
+    if "@" in parts.netloc:
+        raise ValueError("must not hold a name or password; give them by headers: {Authorization: env:NAME}")
+    return text
+
+
+def _base_url(text: str) -> str:
+    text = _web_address(text)
+    if "?" in text or "#" in text:
+        raise ValueError("must be the plain address of the site, without ? and #")
+    return text.rstrip("/")
+
+
+def _address(text: str) -> str:
+    try:
+        return validate_email(text.strip(), check_deliverability=False, test_environment=True).normalized
+    except EmailNotValidError as error:
+        raise ValueError(f"is not an e-mail address: {error}") from None
+
+
+def _mailbox(text: str) -> str:
+    text = _line(text)
+    found = _MAILBOX.fullmatch(text)
+    if not found:
+        return _address(text)
+    name, address = (found["quoted"] or found["plain"] or "").strip(), _address(found["address"])
+    if not name:
+        return address
+    plain = re.fullmatch(r"[^()<>\[\]:;@\\,.\"]+", name)  # RFC 5322 3.2.3: specials ask for quotes
+    return f"{name} <{address}>" if plain else f'"{name}" <{address}>'.replace("\\", "")
+
+
+def _private(text: str) -> str:
+    try:
+        return str(ip_network(text))
+    except ValueError as error:
+        if "/" in text or not _HOST.fullmatch(text) or not re.search("[a-z]", text, re.IGNORECASE):
+            raise ValueError(f"must be a network, an address or a host name: {error}") from None
+        return text.lower().rstrip(".")
+
+
+Line = Annotated[str, AfterValidator(_line), Field(max_length=500)]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+Country = Annotated[str, AfterValidator(_country), Field(examples=["FR", "JP"])]
+Language = Annotated[str, AfterValidator(_language), Field(examples=["fr", "en"])]
+TimeZone = Annotated[str, AfterValidator(_zone), Field(examples=["Europe/Paris", "UTC"])]
+QueryText = Annotated[str, AfterValidator(_query), Field(examples=['country:jp OR "Kuril Islands"'])]
+ScheduleText = Annotated[
+    str, AfterValidator(_schedule), Field(examples=["mon 07:30", "daily 07:30", "monthly 1 07:30"])
+]
+TagName = Annotated[str, AfterValidator(_tag), Field(examples=["topic:energy", "publisher:ifri"])]
+WebAddress = Annotated[str, AfterValidator(_web_address), Field(examples=["https://www.example.org/rss.xml"])]
+BaseUrl = Annotated[str, AfterValidator(_base_url), Field(examples=["https://wire.example.org"])]
+Address = Annotated[str, AfterValidator(_address), Field(examples=["desk@example.org"])]
+Mailbox = Annotated[str, AfterValidator(_mailbox), Field(examples=["Think Tank Wire <wire@example.org>"])]
+PrivateHost = Annotated[str, AfterValidator(_private), Field(examples=["10.0.0.0/8", "intranet.example.org"])]
+Port = Annotated[int, Field(ge=1, le=65535)]
