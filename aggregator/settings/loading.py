@@ -107,9 +107,10 @@ def _text(path: Path) -> str:
 
 
 def _missing_variables(data: dict[str, Any], environ: Mapping[str, str]) -> list[Fault]:
+    feeds = data.get("feeds")
     return [
         Fault(path=("feeds", number, "headers", name), message=f"the environment variable {value[4:]} is not set")
-        for number, feed in enumerate(data.get("feeds") or ())
+        for number, feed in enumerate(feeds if isinstance(feeds, list) else ())
         if isinstance(feed, dict) and isinstance(feed.get("headers"), dict)
         for name, value in feed["headers"].items()
         if str(value).startswith("env:") and not environ.get(value[4:])
