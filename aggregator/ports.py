@@ -142,7 +142,7 @@ class DeliveryStore(Protocol):
         """Rows left `sending` by a worker that died become `uncertain`; call only while holding the worker's lock."""
 
     def claim(self, now: datetime, limit: int) -> Sequence[Delivery]:
-        """Move due queued/deferred rows whose subscription is still confirmed to `sending`, durably, and return them."""
+        """Move due queued or deferred rows of subscriptions still confirmed to `sending`, durably, and return them."""
 
     def settle(self, delivery_id: int, result: SendResult, now: datetime, retry_at: datetime | None) -> None:
         """Move one row from `sending` to its result, durably."""

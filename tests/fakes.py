@@ -107,13 +107,9 @@ class MemoryStore:
             if old is None:
                 self._states[feed.id] = FeedState(feed=feed, next_check_at=now)
             elif old.feed.url != feed.url:
-                self._states[feed.id] = replace(
-                    old, feed=feed, validators=Validators(), next_check_at=now, failures=0
-                )
+                self._states[feed.id] = replace(old, feed=feed, validators=Validators(), next_check_at=now, failures=0)
             else:
-                self._states[feed.id] = replace(
-                    old, feed=replace(feed, site_url=feed.site_url or old.feed.site_url)
-                )
+                self._states[feed.id] = replace(old, feed=replace(feed, site_url=feed.site_url or old.feed.site_url))
 
     def due(self, now: datetime) -> Sequence[FeedState]:
         waiting = [state for state in self.states() if state.next_check_at <= now]

@@ -36,9 +36,9 @@ Port = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one."
 @app.callback()
 def configure(
     context: typer.Context,
-    config: Annotated[
-        Path, typer.Option(envvar="AGGREGATOR_CONFIG", help="The file that names the feeds.")
-    ] = Path("feeds.yaml"),
+    config: Annotated[Path, typer.Option(envvar="AGGREGATOR_CONFIG", help="The file that names the feeds.")] = Path(
+        "feeds.yaml"
+    ),
 ) -> None:
     context.obj = config
     configure_logging()

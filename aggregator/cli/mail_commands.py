@@ -133,7 +133,11 @@ def add(
     """Subscribe one person who has agreed."""
     with runtime_of(context) as runtime:
         added = runtime.add_subscriber(email, name, newsletter, consent_source)
-    say(f"{email} gets {newsletter} from its next issue on." if added else f"{email} was already known; nothing changed.")
+    say(
+        f"{email} gets {newsletter} from its next issue on."
+        if added
+        else f"{email} was already known; nothing changed."
+    )
 
 
 @subscribers.command("import")

@@ -22,7 +22,7 @@ from aggregator.model import (
     Read,
     RefreshReport,
 )
-from aggregator.ports import Clock, EntryStore, Fetcher, FeedStore, Parser
+from aggregator.ports import Clock, EntryStore, FeedStore, Fetcher, Parser
 from aggregator.steps.cadence import next_check
 from aggregator.steps.clustering import cluster
 from aggregator.steps.decide import decide
@@ -72,9 +72,7 @@ def refresh(
 
 
 def _request(state: FeedState, feed: Feed) -> FetchRequest:
-    return FetchRequest(
-        feed_id=feed.id, url=feed.url, validators=state.validators, headers=feed.options.headers
-    )
+    return FetchRequest(feed_id=feed.id, url=feed.url, validators=state.validators, headers=feed.options.headers)
 
 
 def _absorb(

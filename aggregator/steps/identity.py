@@ -27,10 +27,10 @@ def identify(feed_id: str, feed: ParsedFeed) -> tuple[EntryKeys, ...]:
     for entry, guid, link in zip(feed.entries, guids, links, strict=True):
         known_guid = guid if guid not in shared_guids else None
         own_link = link if link and link not in shared_links and not is_site_root(link) else None
-        unique_pair = link is not None and repeated[link, entry.title] == 1
+        page = link if link and not is_site_root(link) and repeated[link, entry.title] == 1 else None
         keys.append(
             EntryKeys(
-                identity=_identity(feed_id, entry, known_guid, link if unique_pair else None, own_link),
+                identity=_identity(feed_id, entry, known_guid, page, own_link),
                 fold=_fold(entry, own_link),
                 digest=_digest(entry, link),
             )
@@ -52,20 +52,21 @@ def _ambiguous(pairs: Iterable[tuple[str | None, str | None]]) -> set[str]:
 
 
 def _identity(
-    feed_id: str, entry: ParsedEntry, guid: str | None, link: str | None, own_link: str | None
+    feed_id: str, entry: ParsedEntry, guid: str | None, page: str | None, own_link: str | None
 ) -> tuple[bytes, ...]:
+    """Strongest first; the later keys find an entry again whose guid or date the publisher has renewed."""
+    text = entry.content or entry.summary
     keys = []
     if guid:
         keys.append(_hash("guid", feed_id, guid))
     elif own_link:
         keys.append(_hash("link", feed_id, own_link))
-    elif link is None:
-        keys.append(_hash("dated", feed_id, entry.title, entry.published_raw or entry.updated_raw or ""))
-    if link and not is_site_root(link):
-        # A publisher who renews guids keeps the page and its title.
-        keys.append(_hash("page", feed_id, link, entry.title))
-    if not keys or link is None:
-        keys.append(_hash("text", feed_id, link or "", entry.title, entry.content or entry.summary))
+    if page:
+        keys.append(_hash("page", feed_id, page, entry.title))
+    if not keys:
+        keys.append(_hash("dated", feed_id, entry.title, entry.published_raw or entry.updated_raw or text))
+    if text and not page:
+        keys.append(_hash("text", feed_id, entry.title, text))
     return tuple(keys)
 
 
@@ -83,9 +84,7 @@ def _digest(entry: ParsedEntry, link: str | None) -> bytes:
     enclosures = (item.href for item in entry.links if item.rel == "enclosure")
     authors = (person.name for person in entry.authors)
     categories = (category.term for category in entry.categories)
-    return _hash(
-        "digest", link or "", entry.title, entry.summary, entry.content, *enclosures, *authors, *categories
-    )
+    return _hash("digest", link or "", entry.title, entry.summary, entry.content, *enclosures, *authors, *categories)
 
 
 def _hash(*parts: str) -> bytes:

@@ -135,7 +135,13 @@ def test_a_failure_keeps_the_last_success(store: Store) -> None:
     filled(store)
     later = START + timedelta(hours=1)
     failed = replace(
-        update("ifri"), succeeded=False, status=FeedStatus.FAILING, checked_at=later, failures=1, error="dns: no", title=None
+        update("ifri"),
+        succeeded=False,
+        status=FeedStatus.FAILING,
+        checked_at=later,
+        failures=1,
+        error="dns: no",
+        title=None,
     )
     store.apply([failed], founding())
     (state,) = store.states(["ifri"])

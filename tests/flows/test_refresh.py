@@ -136,8 +136,6 @@ def test_progress_is_told_after_each_batch_and_stopping_keeps_the_rest_due() -> 
         feeds=house.store, entries=house.store, fetcher=house.fetcher, parser=house.parser, clock=house.clock
     )
     due = house.store.due(house.clock.now())
-    refresh(
-        ports, house.plan, due, progress=lambda report: told.append(report.fetched), should_stop=lambda: True
-    )
+    refresh(ports, house.plan, due, progress=lambda report: told.append(report.fetched), should_stop=lambda: True)
     assert told == [1]
     assert [state.feed.id for state in house.store.due(house.clock.now())] == ["b"]

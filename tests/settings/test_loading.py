@@ -1,0 +1,326 @@
+"""feeds.yaml and the environment: what is taken, and how every kind of mistake is told."""
+
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from time import process_time
+
+import pytest
+
+from aggregator.errors import ConfigError, Problem
+from aggregator.model import Channel, FeedOptions, Newsletter, Site, TagRule
+from aggregator.settings.loading import ensure_secret, find_shipped, load_settings
+from aggregator.settings.values import Polling, Settings
+
+SITE = 'site: {title: Wire, base_url: "https://wire.example.org"}\n'
+FULL = """\
+site: {title: Wire, base_url: "https://wire.example.org/", timezone: Europe/Paris, contact: desk@example.org}
+polling: {every: 90m, timeout: 45s, max_body: 512KB, allow_private: [10.0.0.0/8, localhost], ports: [80, 443]}
+feeds:
+  - id: ifri
+    url: "https://www.example.org/rss.xml"
+    name: NO
+    country: fr
+    language: FR
+    every: 6h
+    tags: [publisher:ifri]
+    headers: {Authorization: "env:IFRI_TOKEN", X-Plain: "yes"}
+tags:
+  - {tag: topic:kuril-islands, when: 'text:"Kuril Islands"', label: Kuril Islands}
+channels:
+  - {id: on, title: on, query: "country:jp country:ru", formats: [rss, atom, rss]}
+newsletters:
+  - id: weekly
+    title: The week
+    schedule: "Monday 7:30"
+    from: "Wire, Inc. <wire@example.org>"
+    group_by: topic
+"""
+
+
+def load(tmp_path: Path, text: str | bytes, environ: dict[str, str] | None = None) -> Settings:
+    path = tmp_path / "feeds.yaml"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return load_settings(path, environ or {})
+
+
+def problems(tmp_path: Path, text: str | bytes, environ: dict[str, str] | None = None) -> tuple[Problem, ...]:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text, environ)
+    return caught.value.problems
+
+
+def test_everything_is_taken(tmp_path: Path) -> None:
+    settings = load(tmp_path, FULL, {"IFRI_TOKEN": "Bearer x"})
+    assert settings.site == Site(
+        title="Wire", base_url="https://wire.example.org", timezone="Europe/Paris", contact="desk@example.org"
+    )
+    assert settings.polling == Polling(
+        every=timedelta(minutes=90),
+        timeout=timedelta(seconds=45),
+        max_body=512 * 1024,
+        allow_private=("10.0.0.0/8", "localhost"),
+        ports=(80, 443),
+    )
+    (feed,) = settings.feeds
+    assert (feed.id, feed.name, feed.country, feed.language) == ("ifri", "NO", "FR", "fr")
+    assert feed.options == FeedOptions(
+        every=timedelta(hours=6),
+        tags=("publisher:ifri",),
+        headers=(("Authorization", "Bearer x"), ("X-Plain", "yes")),
+    )
+    assert settings.rules == (TagRule(tag="topic:kuril-islands", when='text:"Kuril Islands"', label="Kuril Islands"),)
+    assert settings.channels == (Channel(id="on", title="on", query="country:jp country:ru", formats=("rss", "atom")),)
+    assert settings.newsletters == (
+        Newsletter(
+            id="weekly",
+            title="The week",
+            schedule="mon 07:30",
+            timezone="Europe/Paris",
+            sender='"Wire, Inc." <wire@example.org>',
+            group_by="topic",
+        ),
+    )
+    assert (settings.database_url, settings.data_dir) == ("sqlite:///data/aggregator.db", "data")
+    assert (settings.smtp_url, settings.secret) == (None, "")
+    assert settings.config_path == str(tmp_path / "feeds.yaml")
+
+
+def test_the_least_file_has_the_defaults(tmp_path: Path) -> None:
+    settings = load(tmp_path, SITE + "feeds:\n")
+    assert settings.polling == Polling()
+    assert settings.feeds == ()
+    assert settings.site.timezone == "UTC"
+
+
+CASES: list[tuple[str, int, int, str, str]] = [
+    ("feeds:\n  - {id: a, name: A, url: 'https://a.example/', evry: 6h}\n", 3, 52, "feeds[0].evry", 'mean "every"'),
+    ("feds: []\n", 2, 1, "feds", 'mean "feeds"'),
+    ("feeds:\n  - {name: A, url: 'https://a.example/'}\n", 3, 5, "feeds[0]", '"id" is missing'),
+    ("feeds:\n  - {id: A b, name: A, url: 'https://a.example/'}\n", 3, 10, "feeds[0].id", "lower-case"),
+    ("feeds:\n  - {id: a, name: A}\n", 3, 5, "feeds[0]", '"url" is missing'),
+    ("feeds:\n  - {id: a, name: A, page: 'https://a.example/'}\n", 3, 22, "feeds[0].page", "not supported yet"),
+    ("feeds:\n  - {id: a, name: A, url: 'https://a.example', page: 'https://a.example/p'}\n", 3, 48, "feeds[0].page", "exclude"),
+    ("feeds:\n  - {id: a, name: A, url: 'ftp://a.example/'}\n", 3, 27, "feeds[0].url", "https://"),
+    ("feeds:\n  - {id: a, name: A, url: 'https://u:geheim@a.example/'}\n", 3, 27, "feeds[0].url", "password"),
+    ("feeds:\n  - {id: a, name: A, url: 'https://[::1'}\n", 3, 27, "feeds[0].url", "https://"),
+    ("feeds:\n  - {id: a, name: 5, url: 'https://a.example/'}\n", 3, 18, "feeds[0].name", "quotes"),
+    ("feeds:\n  - {id: a, name: \"A\\nB\", url: 'https://a.example/'}\n", 3, 18, "feeds[0].name", "one line"),
+    ("feeds:\n  - {id: a, name: A, url: 'https://a.example/', country: UK}\n", 3, 57, "feeds[0].country", "GB"),
+    ("feeds:\n  - {id: a, name: A, url: 'https://a.example/', language: f}\n", 3, 58, "feeds[0].language", "fr"),
+    ("feeds:\n  - {id: a, name: A, url: 'https://a.example/', every: 29m}\n", 3, 55, "feeds[0].every", "30m"),
+    ("feeds:\n  - {id: a, name: A, url: 'https://a.example/', every: 3600}\n", 3, 55, "feeds[0].every", "duration"),
+    ("feeds:\n  - {id: a, name: A, url: 'https://a.example/', tags: [Asia]}\n", 3, 55, "feeds[0].tags[0]", "namespace:name"),
+    ("feeds:\n  - {id: a, name: A, url: 'https://a.example/', tags: ['topic:É é']}\n", 3, 55, "feeds[0].tags[0]", "topic:e-e"),
+    ("feeds:\n  - {id: a, name: A, url: 'https://a.example/', headers: {X: 'env:NONE'}}\n", 3, 61, "feeds[0].headers.X", "NONE"),
+    ("feeds:\n  - {id: a, name: A, url: 'https://a.example/', headers: {Cookie: a=b}}\n", 3, 57, "feeds[0].headers", "env:NAME"),
+    ("feeds:\n  - {id: a, name: A, url: 'https://a.example/', headers: {Host: b}}\n", 3, 57, "feeds[0].headers", "Host"),
+    ("feeds: 5\n", 2, 8, "feeds", "a list"),
+    ("feeds: [5]\n", 2, 9, "feeds[0]", "a mapping"),
+    ("polling: {every: 5m}\n", 2, 18, "polling.every", "between 30m"),
+    ("polling: {max_body: 10}\n", 2, 21, "polling.max_body", "10MB"),
+    ("polling: {max_body: 9GB}\n", 2, 21, "polling.max_body", "between"),
+    ("polling: {concurrency: 0}\n", 2, 24, "polling.concurrency", "greater than or equal to 1"),
+    ("polling: {concurrency: yes}\n", 2, 24, "polling.concurrency", "whole number"),
+    ("polling: {allow_private: [10.0.0.1/8]}\n", 2, 27, "polling.allow_private[0]", "host bits"),
+    ("polling: {ports: [70000]}\n", 2, 19, "polling.ports[0]", "65535"),
+    ("tags:\n  - {tag: topic:x, when: 'cuntry:jp'}\n", 3, 27, "tags[0].when", "country"),
+    ("tags:\n  - {tag: topic:x, when: 'a AND (b'}\n", 3, 33, "tags[0].when", "never closed"),
+    ("tags:\n  - tag: topic:x\n    when: a AND (b\n", 4, 17, "tags[0].when", "never closed"),
+    ("tags:\n  - {tag: topic:x, when: ''}\n", 3, 26, "tags[0].when", "at least 1"),
+    ("channels:\n  - {id: x, title: X, query: \"(\"}\n", 3, 32, "channels[0].query", "missing"),
+    ("channels:\n  - {id: x, title: X, formats: [atm]}\n", 3, 33, "channels[0].formats[0]", 'mean "atom"'),
+    ("channels:\n  - {id: x, title: X, size: 0}\n", 3, 29, "channels[0].size", "greater"),
+    ("newsletters:\n  - {id: n, title: N, schedule: 'mno 07:30', from: a@b.example}\n", 3, 33, "newsletters[0].schedule", "'mon'"),
+    ("newsletters:\n  - {id: n, title: N, schedule: daily 07:30, from: nobody}\n", 3, 52, "newsletters[0].from", "e-mail"),
+    (
+        "newsletters:\n  - {id: n, title: N, schedule: daily 07:30, from: a@b.org, timezone: Europe/Pari}\n",
+        3, 71, "newsletters[0].timezone", "Europe/Paris",
+    ),
+    ("newsletters:\n  - {id: n, title: N, schedule: daily 07:30, from: a@b.org, local: true}\n", 3, 61, "newsletters[0].local", "yet"),
+    (
+        "newsletters:\n  - {id: n, title: N, schedule: daily 07:30, from: a@b.org, group_by: topics}\n",
+        3, 71, "newsletters[0].group_by", 'mean "topic"',
+    ),
+    ("feeds: []\nfeeds: []\n", 3, 1, "feeds", "twice, first on line 2"),
+    ("feeds:\n  - {id: a, id: b}\n", 3, 13, "feeds[0].id", "twice, first on line 3"),
+    ("feeds:\n\t- {id: a}\n", 3, 1, "", "tabs"),
+    ("feeds:\n  - {id: a\n", 4, 1, "", "not YAML"),
+    ("feeds: [a: b: c]\n", 2, 13, "", "not YAML"),
+    ("feeds: *nothing\n", 2, 8, "", "undefined alias"),
+    ("feeds: \"half\n", 3, 1, "", "not YAML"),
+    ("? [a]\n: b\n", 2, 3, "", "plain word"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "line", "column", "key", "words"), CASES)
+def test_each_mistake_has_its_place_and_cure(
+    tmp_path: Path, text: str, line: int, column: int, key: str, words: str
+) -> None:
+    found = problems(tmp_path, SITE + text)
+    place = [(problem.line, problem.column, problem.key) for problem in found]
+    assert (line, column, key) in place, [str(problem) for problem in found]
+    assert words in found[place.index((line, column, key))].message
+    assert "geheim" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("section", "line", "column", "words"),
+    [
+        ("{title: W, base_url: 'https://w.example', timezone: Europ/Paris}", 1, 59, "Europe/Paris"),
+        ("{title: W, base_url: 'w.example'}", 1, 28, "https://"),
+        ("{title: W, base_url: 'https://w.example?x'}", 1, 28, "without ?"),
+        ("{title: '', base_url: 'https://w.example'}", 1, 15, "empty"),
+        ("{title: W, base_url: 'https://w.example', contact: nobody}", 1, 58, "e-mail"),
+        ("5", 1, 7, "mapping"),
+        ("", 1, 1, "mapping"),
+    ],
+)
+def test_mistakes_in_the_site(tmp_path: Path, section: str, line: int, column: int, words: str) -> None:
+    (problem,) = problems(tmp_path, f"site: {section}\n")
+    assert (problem.line, problem.column, words in problem.message) == (line, column, True), str(problem)
+
+
+def test_all_problems_are_told_in_file_order(tmp_path: Path) -> None:
+    text = SITE + (
+        "feeds:\n"
+        "  - {id: a, name: A, url: 'https://www.a.example/rss/?utm_source=x', evry: 6h}\n"
+        "  - {id: a, name: B, url: 'http://a.example/rss'}\n"
+        "  - {id: c, name: C, url: 'https://c.example/', headers: {X: 'env:NONE'}}\n"
+        "channels: [{id: x, title: X}, {id: x, title: Y}]\n"
+    )
+    found = problems(tmp_path, text, {"AGGREGATOR_SMTP_URL": "http://u:geheim@x", "AGGREGATOR_SECRET": "short"})
+    assert [(problem.line, problem.key) for problem in found] == [
+        (3, "feeds[0].evry"),
+        (4, "feeds[1].id"),
+        (4, "feeds[1].url"),
+        (5, "feeds[2].headers.X"),
+        (6, "channels[1].id"),
+        (0, "AGGREGATOR_SMTP_URL"),
+        (0, "AGGREGATOR_SECRET"),
+    ]
+    assert "feeds[0] too, on line 3" in found[2].message
+    assert "geheim" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        (b"", "empty"),
+        (b"\n\n# only words\n", "empty"),
+        (b"- a\n- b\n", "mapping"),
+        (b"words", "mapping"),
+        (b"site: {title: caf\xe9}\n", "UTF-8"),
+        (b"\xff\xfes\x00i\x00", "UTF-8"),
+        (b"site: a\x00b\n", "U+0000"),
+        (b"a: 1\n---\nb: 2\n", "not YAML"),
+        (b"a: !!python/object:os.system {}\n", "unknown key"),
+        (b"[" * 5000, "nests"),
+        (b"site: " + b"[" * 60 + b"]" * 60 + b"\n", "nests"),
+        (b"a: &a [x,x,x,x,x,x,x,x,x,x]\n" + b"".join(
+            b"%c: &%c [%s]\n" % (c + 1, c + 1, b",".join([b"*%c" % c] * 10)) for c in range(97, 107)
+        ), "unfolds"),
+        (b"a: &a [*a]\n", "nests"),
+        (b"#" * 20_000_001, "larger"),
+    ],
+    ids=range(14),
+)  # fmt: skip
+def test_texts_that_are_no_configuration(tmp_path: Path, raw: bytes, words: str) -> None:
+    begun = process_time()
+    assert words in str(problems(tmp_path, raw)[0])
+    assert process_time() - begun < 10
+
+
+def test_the_places_of_a_bad_byte_and_a_bad_character(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, b"site:\n  title: caf\xe9\n")
+    assert (problem.line, problem.column) == (2, 13)
+    (problem,) = problems(tmp_path, b"site:\n  title: a\x07\n")
+    assert (problem.line, problem.column) == (2, 11)
+
+
+def test_a_mark_at_the_start_is_no_matter(tmp_path: Path) -> None:
+    assert load(tmp_path, b"\xef\xbb\xbf" + SITE.encode()).site.title == "Wire"
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    for path, words in ((tmp_path / "none.yaml", "no such file"), (tmp_path, "directory")):
+        with pytest.raises(ConfigError, match=words):
+            load_settings(path, {})
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_settings(Path("nul\0l"), {})
+
+
+# --- the environment ------------------------------------------------------------------------------
+
+
+def test_places_come_from_the_environment(tmp_path: Path) -> None:
+    environ = {
+        "AGGREGATOR_DATABASE": "sqlite:////srv/wire/store.db",
+        "AGGREGATOR_SMTP_URL": "smtp://u:p%40@mail.example.org:587?tls=starttls",
+        "AGGREGATOR_SECRET": "0123456789abcdef",
+    }
+    settings = load(tmp_path, SITE, environ)
+    assert (settings.database_url, settings.data_dir) == ("sqlite:////srv/wire/store.db", "/srv/wire")
+    assert settings.smtp_url == environ["AGGREGATOR_SMTP_URL"]
+    assert settings.secret == "0123456789abcdef"
+    assert "0123456789abcdef" not in repr(settings)
+    assert "p%40" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("AGGREGATOR_DATABASE", "postgresql://u:geheim@db/x", "PostgreSQL store is not part of this version"),
+        ("AGGREGATOR_DATABASE", "postgresql+psycopg://u:geheim@db/x", "PostgreSQL"),
+        ("AGGREGATOR_DATABASE", "mysql://u:geheim@db/x", "sqlite:///PATH"),
+        ("AGGREGATOR_DATABASE", "store.db", "sqlite:///PATH"),
+        ("AGGREGATOR_DATABASE", "sqlite:///:memory:", "name a file"),
+        ("AGGREGATOR_DATABASE", "sqlite:///data/", "name a file"),
+        ("AGGREGATOR_SMTP_URL", "mail.example.org", "smtp://"),
+        ("AGGREGATOR_SMTP_URL", "smtp://u:geheim@", "smtp://"),
+        ("AGGREGATOR_SMTP_URL", "smtp://u:geheim@host:port", "smtp://"),
+        ("AGGREGATOR_SECRET", "geheim", "16 characters"),
+    ],
+)
+def test_mistakes_in_the_environment_tell_no_secret(tmp_path: Path, name: str, value: str, words: str) -> None:
+    (problem,) = problems(tmp_path, SITE, {name: value})
+    assert (problem.key, words in problem.message) == (name, True)
+    assert "geheim" not in str(problem)
+
+
+def test_the_secret_is_made_once_for_its_owner(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "data"
+    with ThreadPoolExecutor(8) as pool:
+        made = set(pool.map(lambda _: ensure_secret(folder), range(32)))
+    assert len(made) == 1
+    assert len(made.pop()) > 40
+    assert stat.S_IMODE((folder / "secret").stat().st_mode) == 0o600
+    assert [path.name for path in folder.iterdir()] == ["secret"]
+
+
+def test_a_damaged_secret_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("x")
+    with pytest.raises(ConfigError, match="damaged"):
+        ensure_secret(tmp_path)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        ensure_secret(tmp_path / "secret" / "below")
+
+
+def test_what_ships_is_found() -> None:
+    assert find_shipped("templates").is_dir()
+    with pytest.raises(ConfigError, match="missing"):
+        find_shipped("no-such-thing")
+
+
+# --- cost -----------------------------------------------------------------------------------------
+
+
+def test_two_thousand_feeds_load_quickly(tmp_path: Path) -> None:
+    feeds = "".join(
+        f'  - {{id: f{n}, url: "https://www.example{n}.org/rss.xml", name: Tank {n}, country: FR, tags: [topic:t{n}]}}\n'
+        for n in range(2000)
+    )
+    begun = process_time()
+    assert len(load(tmp_path, f"{SITE}feeds:\n{feeds}").feeds) == 2000
+    assert process_time() - begun < 3  # 0.2 s on a quiet machine
