@@ -357,6 +357,8 @@ class Entry(ParsedEntry):
     changed_at: datetime
     date: datetime
     """The date shown: the publisher's, clamped to first sight when it lies more than a day after it."""
+    joined_by: str | None = None
+    """The rule that put it into its Story; None for the entry that founded the Story."""
     tags: tuple[Tag, ...] = ()
 
 

@@ -135,10 +135,10 @@ class MemoryStore:
                 )
             id_ = len(self._entries) + 1
             self._story_of[id_] = placement.story_id
-            self._keep(replace(entry, id=id_))
+            self._keep(replace(entry, id=id_, joined_by=placement.rule))
             self._touch(placement.story_id, now)
         for entry in changed:
-            self._keep(entry)
+            self._keep(replace(entry, joined_by=self._entries[entry.id].joined_by))
             self._touch(self._story_of[entry.id], now)
         for young, old in clustering.merges:
             self._story_of = {id_: old if story == young else story for id_, story in self._story_of.items()}

@@ -214,8 +214,16 @@ def test_a_joining_entry_updates_its_story(store: Store) -> None:
     assert store.apply([joining], Clustering(placements=(placement,))) == 0
     story = store.get("story-1")
     assert story is not None
-    assert [member.feed_id for member in story.entries] == ["ifri", "apps"]
+    assert [(member.feed_id, member.joined_by) for member in story.entries] == [
+        ("ifri", None),
+        ("apps", "same-address"),
+    ]
     assert (story.first_seen, story.updated) == (START, later)
+    edited = replace(story.entries[1], keys=entry("apps", "Cross-post").keys, title="Edited")
+    store.apply([replace(joining, new=(), changed=(edited,))], founding())
+    assert [(member.title, member.joined_by) for member in store.newest(limit=9)[1].also_at] == [
+        ("Edited", "same-address")
+    ]
 
 
 def test_a_merge_redirects_the_younger_story(store: Store) -> None:

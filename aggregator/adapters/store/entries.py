@@ -20,6 +20,7 @@ from aggregator.model import (
     KnownEntry,
     Link,
     Person,
+    Placement,
     SafeHtml,
     Source,
     Tag,
@@ -74,11 +75,16 @@ class SqlEntryStore:
             ]
 
 
-def insert_entries(connection: Connection, new: Sequence[Entry], story_seqs: Sequence[int]) -> None:
-    """Write new entries with their keys and tags."""
+def insert_entries(
+    connection: Connection, new: Sequence[Entry], placements: Sequence[Placement], seqs: Mapping[str, int]
+) -> None:
+    """Write new entries with their keys and tags; `seqs` by Story id."""
     if not new:
         return
-    rows = [_row(entry) | {"story_seq": seq} for entry, seq in zip(new, story_seqs, strict=True)]
+    rows = [
+        _row(entry) | {"story_seq": seqs[placement.story_id], "joined_by": placement.rule}
+        for entry, placement in zip(new, placements, strict=True)
+    ]
     ids = connection.scalars(insert(entries).returning(entries.c.id, sort_by_parameter_order=True), rows).all()
     _write_keys_and_tags(connection, list(zip(ids, new, strict=True)))
 
@@ -161,6 +167,7 @@ def _entry(row: RowMapping, tags: tuple[Tag, ...]) -> Entry:
         summary=SafeHtml(row["summary"]),
         content=SafeHtml(row["content"]),
         keys=EntryKeys(identity=(), fold=(), digest=row["digest"]),
+        joined_by=row["joined_by"],
         links=tuple(Link(**link) for link in row["links"]),
         authors=tuple(Person(**person) for person in row["authors"]),
         categories=tuple(Category(**category) for category in row["categories"]),

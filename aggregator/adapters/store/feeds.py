@@ -68,7 +68,7 @@ class SqlFeedStore:
             if not new and not changed:
                 return 0
             seqs, founded = found_stories(connection, clustering.placements, [entry.first_seen for entry in new])
-            insert_entries(connection, new, [seqs[placement.story_id] for placement in clustering.placements])
+            insert_entries(connection, new, clustering.placements, seqs)
             update_entries(connection, changed)
             merge_stories(connection, clustering.merges)
             grown = {placement.story_id for placement in clustering.placements if placement.rule}

@@ -95,6 +95,7 @@ entries = Table(
     Column("id", Integer, primary_key=True),
     Column("feed_id", ForeignKey("feeds.id"), nullable=False, index=True),
     Column("story_seq", ForeignKey("stories.seq"), nullable=False, index=True),
+    Column("joined_by", String),
     Column("digest", LargeBinary(16), nullable=False),
     Column("first_seen", UtcDateTime, nullable=False),
     Column("changed_at", UtcDateTime, nullable=False),

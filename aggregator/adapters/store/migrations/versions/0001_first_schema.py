@@ -91,6 +91,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("feed_id", sa.String(), nullable=False),
         sa.Column("story_seq", sa.Integer(), nullable=False),
+        sa.Column("joined_by", sa.String(), nullable=True),
         sa.Column("digest", sa.LargeBinary(length=16), nullable=False),
         sa.Column("first_seen", sa.DateTime(), nullable=False),
         sa.Column("changed_at", sa.DateTime(), nullable=False),
