@@ -70,8 +70,11 @@ class EntryStore(Protocol):
 
 
 class StoryStore(Protocol):
-    def newest(self, *, limit: int, before: int | None = None, tags: Collection[str] = ()) -> Sequence[Story]:
-        """Stories by descending `seq` (below `before`), only those with all of `tags`; entries and tags loaded."""
+    def newest(
+        self, *, limit: int, before: int | None = None, tags: Collection[str] = (), feed_id: str | None = None
+    ) -> Sequence[Story]:
+        """Stories by descending `seq` (below `before`), only those with all of `tags` and an entry of the feed;
+        entries and tags loaded."""
 
     def after(self, seq: int, *, limit: int) -> Sequence[Story]:
         """Stories by ascending `seq`, above `seq`."""

@@ -205,12 +205,16 @@ class MemoryStore:
         members = [self._entries[id_] for id_, story_id in self._story_of.items() if story_id == story.id]
         return replace(story, entries=tuple(sorted(members, key=lambda entry: entry.id)))
 
-    def newest(self, *, limit: int, before: int | None = None, tags: Collection[str] = ()) -> Sequence[Story]:
+    def newest(
+        self, *, limit: int, before: int | None = None, tags: Collection[str] = (), feed_id: str | None = None
+    ) -> Sequence[Story]:
         stories = sorted(map(self._whole, self._stories.values()), key=lambda story: -story.seq)
         fitting = [
             story
             for story in stories
-            if (before is None or story.seq < before) and set(tags) <= {tag.name for tag in story.tags}
+            if (before is None or story.seq < before)
+            and set(tags) <= {tag.name for tag in story.tags}
+            and (feed_id is None or feed_id in {entry.feed_id for entry in story.entries})
         ]
         return fitting[:limit]
 

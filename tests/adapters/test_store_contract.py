@@ -248,6 +248,15 @@ def test_newest_pages_downwards_and_after_pages_upwards(store: Store) -> None:
     assert [story.seq for story in store.after(1, limit=5)] == [2]
 
 
+def test_newest_narrows_to_a_feed_wherever_its_entry_stands_in_the_story(store: Store) -> None:
+    filled(store)
+    placement = Placement(story_id="story-1", rule="same-address")
+    store.apply([update("apps", (entry("apps", "Cross-post"),))], Clustering(placements=(placement,)))
+    assert [story.id for story in store.newest(limit=5, feed_id="apps")] == ["story-1"]
+    assert [story.id for story in store.newest(limit=5, feed_id="ifri", before=2)] == ["story-1"]
+    assert store.newest(limit=5, feed_id="nobody") == []
+
+
 def test_an_unknown_story_is_none(store: Store) -> None:
     assert store.get("nothing") is None
     assert store.last_seq() == 0

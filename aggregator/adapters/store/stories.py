@@ -19,14 +19,18 @@ class SqlStoryStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def newest(self, *, limit: int, before: int | None = None, tags: Collection[str] = ()) -> Sequence[Story]:
-        """Stories by descending `seq` (below `before`), only those with all of `tags`."""
+    def newest(
+        self, *, limit: int, before: int | None = None, tags: Collection[str] = (), feed_id: str | None = None
+    ) -> Sequence[Story]:
+        """Stories by descending `seq` (below `before`), only those with all of `tags` and an entry of the feed."""
         query = select(stories).order_by(stories.c.seq.desc()).limit(limit)
         if before is not None:
             query = query.where(stories.c.seq < before)
         for name in sorted(tags):
             tagged = select(entries.c.story_seq).join_from(entry_tags, entries).where(entry_tags.c.name == name)
             query = query.where(stories.c.seq.in_(tagged))
+        if feed_id is not None:
+            query = query.where(stories.c.seq.in_(select(entries.c.story_seq).where(entries.c.feed_id == feed_id)))
         return self._load(query)
 
     def after(self, seq: int, *, limit: int) -> Sequence[Story]:
