@@ -6,10 +6,13 @@ Datetimes are aware and in UTC. Text is text: only `SafeHtml` may hold markup, a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal, NewType
+
+from aggregator.errors import Problem
 
 SafeHtml = NewType("SafeHtml", str)
 """Markup that went through the one policy of `steps/normalise.py`; everything else is untrusted."""
@@ -651,3 +654,14 @@ class DeliveryReport:
     uncertain: int = 0
     cancelled: int = 0
     paused: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """How the installation is doing; `problems` are the faults of a feeds.yaml that is being ignored."""
+
+    worker_tick: datetime | None = None
+    """When a worker last said that it is alive."""
+    problems: tuple[Problem, ...] = ()
+    feeds: Mapping[FeedStatus, int] = field(default_factory=dict)
+    deliveries: Mapping[DeliveryState, int] = field(default_factory=dict)
