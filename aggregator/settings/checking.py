@@ -28,7 +28,7 @@ class Fault:
     path: Path
     message: str
     of_key: bool = False
-    offset: int = 0
+    offset: int | None = None
     also: Path = ()
 
     def problem(self, source: YamlText) -> Problem:

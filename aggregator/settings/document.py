@@ -45,12 +45,17 @@ _SECRET = {"authorization", "cookie", "proxy-authorization", "x-api-key"}
 def _headers(headers: dict[str, str]) -> dict[str, str]:
     for name, value in headers.items():
         if not _TOKEN.fullmatch(name) or name.lower() in _OURS:
-            raise ValueError(f"{name!r} is not a header that can be set here")
+            raise _at(name, "is not a header that can be set here")
         if not value.isprintable() or not value.isascii() or len(value) > 4000:
-            raise ValueError(f"the value of {name} must be one line of ASCII")
+            raise _at(name, "the value must be one line of ASCII")
         if name.lower() in _SECRET and not value.startswith("env:"):
-            raise ValueError(f'{name} is a secret: write "env:NAME" and set the environment variable NAME')
+            raise _at(name, 'is a secret: write "env:NAME" and set the environment variable NAME')
     return headers
+
+
+def _at(key: str, message: str) -> PydanticCustomError:
+    """A fault of one key of a mapping, found while the whole mapping is looked at."""
+    return PydanticCustomError("at", "{message}", {"message": message, "key": key})
 
 
 class Section(BaseModel):
@@ -108,6 +113,8 @@ class PollingSection(Section):
 
 
 class FeedSection(Section):
+    model_config = ConfigDict(json_schema_extra={"required": ["id", "name", "url"]})
+
     id: Slug = Field(description="Its short name: in addresses, in queries, on the command line.")
     name: Line = Field(description="The publisher's name, as shown.")
     url: WebAddress | None = Field(default=None, description="The address of the RSS, Atom or JSON feed.")
@@ -121,13 +128,10 @@ class FeedSection(Section):
 
     @model_validator(mode="after")
     def has_one_address(self) -> Self:
-        if self.page and not self.url:
-            message = (
-                "pages without a feed are not supported yet; give the feed's address as url:, or remove this entry"
-            )
-            raise PydanticCustomError("at", "{message}", {"message": message, "key": "page"})
+        if self.page and self.url:
+            raise _at("page", "url and page exclude each other")
         if self.page:
-            raise PydanticCustomError("at", "{message}", {"message": "url and page exclude each other", "key": "page"})
+            raise _at("page", "pages without a feed are not supported yet; give a feed as url:, or remove this entry")
         if not self.url:
             raise ValueError('"url" is missing: the address of the feed')
         return self

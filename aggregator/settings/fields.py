@@ -189,19 +189,22 @@ def _private(text: str) -> str:
         return text.lower().rstrip(".")
 
 
+def _shown(pattern: str, *examples: str) -> Any:
+    """What editors check and offer; the reader itself checks by the function beside it, which says more."""
+    return Field(examples=list(examples), json_schema_extra={"pattern": pattern})
+
+
 Line = Annotated[str, AfterValidator(_line), Field(max_length=500)]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
-Country = Annotated[str, AfterValidator(_country), Field(examples=["FR", "JP"])]
-Language = Annotated[str, AfterValidator(_language), Field(examples=["fr", "en"])]
-TimeZone = Annotated[str, AfterValidator(_zone), Field(examples=["Europe/Paris", "UTC"])]
+Country = Annotated[str, AfterValidator(_country), _shown("^[A-Za-z]{2}$", "FR", "JP")]
+Language = Annotated[str, AfterValidator(_language), _shown("^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", "fr", "pt-BR")]
+TimeZone = Annotated[str, AfterValidator(_zone), _shown("^[A-Za-z]", "Europe/Paris", "UTC")]
 QueryText = Annotated[str, AfterValidator(_query), Field(examples=['country:jp OR "Kuril Islands"'])]
-ScheduleText = Annotated[
-    str, AfterValidator(_schedule), Field(examples=["mon 07:30", "daily 07:30", "monthly 1 07:30"])
-]
-TagName = Annotated[str, AfterValidator(_tag), Field(examples=["topic:energy", "publisher:ifri"])]
-WebAddress = Annotated[str, AfterValidator(_web_address), Field(examples=["https://www.example.org/rss.xml"])]
-BaseUrl = Annotated[str, AfterValidator(_base_url), Field(examples=["https://wire.example.org"])]
-Address = Annotated[str, AfterValidator(_address), Field(examples=["desk@example.org"])]
-Mailbox = Annotated[str, AfterValidator(_mailbox), Field(examples=["Think Tank Wire <wire@example.org>"])]
+ScheduleText = Annotated[str, AfterValidator(_schedule), _shown("[0-9]{1,2}:[0-9]{2}", "mon 07:30", "monthly 1 07:30")]
+TagName = Annotated[str, AfterValidator(_tag), _shown("^[a-z][a-z0-9-]*:[^ ]+$", "topic:energy", "publisher:ifri")]
+WebAddress = Annotated[str, AfterValidator(_web_address), _shown("^https?://", "https://www.example.org/rss.xml")]
+BaseUrl = Annotated[str, AfterValidator(_base_url), _shown("^https?://[^?#]+$", "https://wire.example.org")]
+Address = Annotated[str, AfterValidator(_address), _shown("@", "desk@example.org")]
+Mailbox = Annotated[str, AfterValidator(_mailbox), _shown("@", "Think Tank Wire <wire@example.org>")]
 PrivateHost = Annotated[str, AfterValidator(_private), Field(examples=["10.0.0.0/8", "intranet.example.org"])]
 Port = Annotated[int, Field(ge=1, le=65535)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -62,9 +63,8 @@ def ensure_secret(data_dir: str | Path) -> str:
             with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
                 file.write(secrets.token_urlsafe(32))
             try:
-                os.link(fresh, path)  # whole or not at all, and never over one that another process made just now
-            except FileExistsError:
-                pass
+                with suppress(FileExistsError):
+                    os.link(fresh, path)  # whole or not at all, and never over one that another process made just now
             finally:
                 fresh.unlink()
         secret = path.read_text(encoding="ascii").strip()

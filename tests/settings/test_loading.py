@@ -4,7 +4,6 @@ import stat
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
-from time import process_time
 
 import pytest
 
@@ -94,91 +93,112 @@ def test_the_least_file_has_the_defaults(tmp_path: Path) -> None:
     assert settings.site.timezone == "UTC"
 
 
-CASES: list[tuple[str, int, int, str, str]] = [
-    ("feeds:\n  - {id: a, name: A, url: 'https://a.example/', evry: 6h}\n", 3, 52, "feeds[0].evry", 'mean "every"'),
-    ("feds: []\n", 2, 1, "feds", 'mean "feeds"'),
-    ("feeds:\n  - {name: A, url: 'https://a.example/'}\n", 3, 5, "feeds[0]", '"id" is missing'),
-    ("feeds:\n  - {id: A b, name: A, url: 'https://a.example/'}\n", 3, 10, "feeds[0].id", "lower-case"),
-    ("feeds:\n  - {id: a, name: A}\n", 3, 5, "feeds[0]", '"url" is missing'),
-    ("feeds:\n  - {id: a, name: A, page: 'https://a.example/'}\n", 3, 22, "feeds[0].page", "not supported yet"),
-    ("feeds:\n  - {id: a, name: A, url: 'https://a.example', page: 'https://a.example/p'}\n", 3, 48, "feeds[0].page", "exclude"),
-    ("feeds:\n  - {id: a, name: A, url: 'ftp://a.example/'}\n", 3, 27, "feeds[0].url", "https://"),
-    ("feeds:\n  - {id: a, name: A, url: 'https://u:geheim@a.example/'}\n", 3, 27, "feeds[0].url", "password"),
-    ("feeds:\n  - {id: a, name: A, url: 'https://[::1'}\n", 3, 27, "feeds[0].url", "https://"),
-    ("feeds:\n  - {id: a, name: 5, url: 'https://a.example/'}\n", 3, 18, "feeds[0].name", "quotes"),
-    ("feeds:\n  - {id: a, name: \"A\\nB\", url: 'https://a.example/'}\n", 3, 18, "feeds[0].name", "one line"),
-    ("feeds:\n  - {id: a, name: A, url: 'https://a.example/', country: UK}\n", 3, 57, "feeds[0].country", "GB"),
-    ("feeds:\n  - {id: a, name: A, url: 'https://a.example/', language: f}\n", 3, 58, "feeds[0].language", "fr"),
-    ("feeds:\n  - {id: a, name: A, url: 'https://a.example/', every: 29m}\n", 3, 55, "feeds[0].every", "30m"),
-    ("feeds:\n  - {id: a, name: A, url: 'https://a.example/', every: 3600}\n", 3, 55, "feeds[0].every", "duration"),
-    ("feeds:\n  - {id: a, name: A, url: 'https://a.example/', tags: [Asia]}\n", 3, 55, "feeds[0].tags[0]", "namespace:name"),
-    ("feeds:\n  - {id: a, name: A, url: 'https://a.example/', tags: ['topic:É é']}\n", 3, 55, "feeds[0].tags[0]", "topic:e-e"),
-    ("feeds:\n  - {id: a, name: A, url: 'https://a.example/', headers: {X: 'env:NONE'}}\n", 3, 61, "feeds[0].headers.X", "NONE"),
-    ("feeds:\n  - {id: a, name: A, url: 'https://a.example/', headers: {Cookie: a=b}}\n", 3, 57, "feeds[0].headers", "env:NAME"),
-    ("feeds:\n  - {id: a, name: A, url: 'https://a.example/', headers: {Host: b}}\n", 3, 57, "feeds[0].headers", "Host"),
-    ("feeds: 5\n", 2, 8, "feeds", "a list"),
-    ("feeds: [5]\n", 2, 9, "feeds[0]", "a mapping"),
-    ("polling: {every: 5m}\n", 2, 18, "polling.every", "between 30m"),
-    ("polling: {max_body: 10}\n", 2, 21, "polling.max_body", "10MB"),
-    ("polling: {max_body: 9GB}\n", 2, 21, "polling.max_body", "between"),
-    ("polling: {concurrency: 0}\n", 2, 24, "polling.concurrency", "greater than or equal to 1"),
-    ("polling: {concurrency: yes}\n", 2, 24, "polling.concurrency", "whole number"),
-    ("polling: {allow_private: [10.0.0.1/8]}\n", 2, 27, "polling.allow_private[0]", "host bits"),
-    ("polling: {ports: [70000]}\n", 2, 19, "polling.ports[0]", "65535"),
-    ("tags:\n  - {tag: topic:x, when: 'cuntry:jp'}\n", 3, 27, "tags[0].when", "country"),
-    ("tags:\n  - {tag: topic:x, when: 'a AND (b'}\n", 3, 33, "tags[0].when", "never closed"),
-    ("tags:\n  - tag: topic:x\n    when: a AND (b\n", 4, 17, "tags[0].when", "never closed"),
-    ("tags:\n  - {tag: topic:x, when: ''}\n", 3, 26, "tags[0].when", "at least 1"),
-    ("channels:\n  - {id: x, title: X, query: \"(\"}\n", 3, 32, "channels[0].query", "missing"),
-    ("channels:\n  - {id: x, title: X, formats: [atm]}\n", 3, 33, "channels[0].formats[0]", 'mean "atom"'),
-    ("channels:\n  - {id: x, title: X, size: 0}\n", 3, 29, "channels[0].size", "greater"),
-    ("newsletters:\n  - {id: n, title: N, schedule: 'mno 07:30', from: a@b.example}\n", 3, 33, "newsletters[0].schedule", "'mon'"),
-    ("newsletters:\n  - {id: n, title: N, schedule: daily 07:30, from: nobody}\n", 3, 52, "newsletters[0].from", "e-mail"),
+FEED = "feeds:\n  - {id: a, name: A, url: 'https://a.example/', %s}\n"
+RULE = "tags:\n  - {tag: topic:x, when: %s}\n"
+CHANNEL = "channels:\n  - {id: x, title: X, %s}\n"
+LETTER = "newsletters:\n  - {id: n, title: N, schedule: daily 07:30, from: a@b.example, %s}\n"
+
+CASES = [  # the mark § stands before the place that the message has to name
+    ("§feds: []\n", "feds", 'mean "feeds"'),
+    ("feeds: §5\n", "feeds", "a list"),
+    ("feeds: [§5]\n", "feeds[0]", "a mapping"),
+    ("feeds:\n  - §{name: A, url: 'https://a.example/'}\n", "feeds[0]", '"id" is missing'),
+    ("feeds:\n  - §{id: a, name: A}\n", "feeds[0]", '"url" is missing'),
+    ("feeds:\n  - §id: a\n    name: A\n", "feeds[0]", '"url" is missing'),
+    ("feeds:\n  - {id: §A b, name: A, url: 'https://a.example/'}\n", "feeds[0].id", "lower-case"),
+    ("feeds:\n  - {id: a, name: §5, url: 'https://a.example/'}\n", "feeds[0].name", "quotes"),
+    ("feeds:\n  - {id: a, §name: , url: 'https://a.example/'}\n", "feeds[0].name", "quotes"),
+    ("feeds:\n  - {id: a, name: §\"A\\nB\", url: 'https://a.example/'}\n", "feeds[0].name", "one line"),
+    ("feeds:\n  - {id: a, name: A, url: §'ftp://a.example/'}\n", "feeds[0].url", "https://"),
+    ("feeds:\n  - {id: a, name: A, url: §'https://u:geheim@a.example/'}\n", "feeds[0].url", "password"),
+    ("feeds:\n  - {id: a, name: A, url: §'https://[::1'}\n", "feeds[0].url", "https://"),
+    ("feeds:\n  - {id: a, name: A, §page: 'https://a.example/'}\n", "feeds[0].page", "not supported yet"),
+    (FEED % "§page: 'https://a.example/p'", "feeds[0].page", "exclude"),
+    (FEED % "§evry: 6h", "feeds[0].evry", 'mean "every"'),
+    (FEED % "§Country: FR", "feeds[0].Country", 'mean "country"'),
+    (FEED % "§xyzzy: 1", "feeds[0].xyzzy", "known here are id, name, url"),
+    (FEED % "country: §UK", "feeds[0].country", "GB"),
+    (FEED % "language: §f", "feeds[0].language", "fr"),
+    (FEED % "every: §29m", "feeds[0].every", "30m"),
+    (FEED % "every: §3600", "feeds[0].every", "duration"),
+    (FEED % "tags: [§Asia]", "feeds[0].tags[0]", "namespace:name"),
+    (FEED % "tags: ['topic:e', §'topic:É é']", "feeds[0].tags[1]", "topic:e-e"),
+    (FEED % "headers: {X: §'env:NONE'}", "feeds[0].headers.X", "NONE is not set"),
+    (FEED % "headers: {X: y, §Cookie: a=b}", "feeds[0].headers.Cookie", "env:NAME"),
+    (FEED % "headers: {§Host: b}", "feeds[0].headers.Host", "can be set here"),
+    (FEED % "headers: {§X: é}", "feeds[0].headers.X", "ASCII"),
+    ("polling: {every: §5m}\n", "polling.every", "between 30m"),
+    ("§polling:\n", "polling", "a mapping"),
+    ("polling:\n  §every:\n  per_host: 2\n", "polling.every", "duration"),
+    ("polling: {max_body: §10}\n", "polling.max_body", "10MB"),
+    ("polling: {max_body: §9GB}\n", "polling.max_body", "between"),
+    ("polling: {concurrency: §0}\n", "polling.concurrency", "greater than or equal to 1"),
+    ("polling: {concurrency: §yes}\n", "polling.concurrency", "whole number"),
+    ("polling: {allow_private: [§10.0.0.1/8]}\n", "polling.allow_private[0]", "host bits"),
+    ("polling: {ports: [80, §70000]}\n", "polling.ports[1]", "65535"),
+    (RULE % "'§cuntry:jp'", "tags[0].when", "country"),
+    (RULE % "'a AND §(b'", "tags[0].when", "never closed"),
+    ("tags:\n  - tag: topic:x\n    when: a AND §(b\n", "tags[0].when", "never closed"),
+    ("tags:\n  - tag: topic:x\n    when: §>-\n      a AND (b\n", "tags[0].when", "never closed"),
+    (RULE % "§''", "tags[0].when", "at least 1"),
+    (CHANNEL % 'query: "(§"', "channels[0].query", "missing"),
+    (CHANNEL % "formats: [§atm]", "channels[0].formats[0]", 'mean "atom"'),
+    (CHANNEL % "size: §0", "channels[0].size", "greater"),
+    (LETTER % "timezone: §Europe/Pari", "newsletters[0].timezone", "Europe/Paris"),
+    (LETTER % "§local: true", "newsletters[0].local", "yet"),
+    (LETTER % "group_by: §topics", "newsletters[0].group_by", 'mean "topic"'),
     (
-        "newsletters:\n  - {id: n, title: N, schedule: daily 07:30, from: a@b.org, timezone: Europe/Pari}\n",
-        3, 71, "newsletters[0].timezone", "Europe/Paris",
+        "newsletters:\n  - {id: n, title: N, schedule: §'mno 07:30', from: a@b.org}\n",
+        "newsletters[0].schedule",
+        "'mon'",
     ),
-    ("newsletters:\n  - {id: n, title: N, schedule: daily 07:30, from: a@b.org, local: true}\n", 3, 61, "newsletters[0].local", "yet"),
-    (
-        "newsletters:\n  - {id: n, title: N, schedule: daily 07:30, from: a@b.org, group_by: topics}\n",
-        3, 71, "newsletters[0].group_by", 'mean "topic"',
-    ),
-    ("feeds: []\nfeeds: []\n", 3, 1, "feeds", "twice, first on line 2"),
-    ("feeds:\n  - {id: a, id: b}\n", 3, 13, "feeds[0].id", "twice, first on line 3"),
-    ("feeds:\n\t- {id: a}\n", 3, 1, "", "tabs"),
-    ("feeds:\n  - {id: a\n", 4, 1, "", "not YAML"),
-    ("feeds: [a: b: c]\n", 2, 13, "", "not YAML"),
-    ("feeds: *nothing\n", 2, 8, "", "undefined alias"),
-    ("feeds: \"half\n", 3, 1, "", "not YAML"),
-    ("? [a]\n: b\n", 2, 3, "", "plain word"),
-]  # fmt: skip
+    ("newsletters:\n  - {id: n, title: N, schedule: daily 7:30, from: §nobody}\n", "newsletters[0].from", "e-mail"),
+    ("feeds: []\n§feeds: []\n", "feeds", "twice, first on line 2"),
+    ("feeds:\n  - {id: a, §id: b}\n", "feeds[0].id", "twice, first on line 3"),
+    ("feeds:\n§\t- {id: a}\n", "", "tabs"),
+    ("feeds:\n  - {id: a\n§", "", "not YAML"),
+    ("feeds: [a: b§: c]\n", "", "not YAML"),
+    ("feeds: §*nothing\n", "", "undefined alias"),
+    ('feeds: "half\n§', "", "not YAML"),
+    ("? §[a]\n: b\n", "", "plain word"),
+    ("feeds:\n  - <<: {id: a}\n    §<<: {id: b}\n", "feeds[0].<<", "twice"),
+]
 
 
-@pytest.mark.parametrize(("text", "line", "column", "key", "words"), CASES)
-def test_each_mistake_has_its_place_and_cure(
-    tmp_path: Path, text: str, line: int, column: int, key: str, words: str
-) -> None:
-    found = problems(tmp_path, SITE + text)
-    place = [(problem.line, problem.column, problem.key) for problem in found]
-    assert (line, column, key) in place, [str(problem) for problem in found]
-    assert words in found[place.index((line, column, key))].message
-    assert "geheim" not in str(found)
+def unmarked(text: str) -> tuple[str, int, int]:
+    """A text without its mark, and the line and column where the mark stood."""
+    before, mark, after = text.partition("§")
+    assert mark, "a case without a mark"
+    return before + after, before.count("\n") + 1, len(before) - before.rfind("\n")
+
+
+@pytest.mark.parametrize(("marked", "key", "words"), CASES)
+def test_each_mistake_has_its_place_and_cure(tmp_path: Path, marked: str, key: str, words: str) -> None:
+    text, line, column = unmarked(SITE + marked)
+    found = problems(tmp_path, text)
+    told = [str(problem) for problem in found]
+    assert any(
+        (problem.line, problem.column, problem.key) == (line, column, key) and words in problem.message
+        for problem in found
+    ), (line, column, told)
+    assert "geheim" not in str(told)
 
 
 @pytest.mark.parametrize(
-    ("section", "line", "column", "words"),
+    ("marked", "words"),
     [
-        ("{title: W, base_url: 'https://w.example', timezone: Europ/Paris}", 1, 59, "Europe/Paris"),
-        ("{title: W, base_url: 'w.example'}", 1, 28, "https://"),
-        ("{title: W, base_url: 'https://w.example?x'}", 1, 28, "without ?"),
-        ("{title: '', base_url: 'https://w.example'}", 1, 15, "empty"),
-        ("{title: W, base_url: 'https://w.example', contact: nobody}", 1, 58, "e-mail"),
-        ("5", 1, 7, "mapping"),
-        ("", 1, 1, "mapping"),
+        ("site: {title: W, base_url: 'https://w.example', timezone: §Europ/Paris}", "Europe/Paris"),
+        ("site: {title: W, base_url: §'w.example'}", "https://"),
+        ("site: {title: W, base_url: §'https://w.example?x'}", "without ?"),
+        ("site: {title: §'', base_url: 'https://w.example'}", "empty"),
+        ("site: {title: W, base_url: 'https://w.example', contact: §nobody}", "e-mail"),
+        ("site: §5", "mapping"),
+        ("§site:", "mapping"),
     ],
 )
-def test_mistakes_in_the_site(tmp_path: Path, section: str, line: int, column: int, words: str) -> None:
-    (problem,) = problems(tmp_path, f"site: {section}\n")
+def test_mistakes_in_the_site(tmp_path: Path, marked: str, words: str) -> None:
+    text, line, column = unmarked(marked)
+    (problem,) = problems(tmp_path, f"{text}\n")
     assert (problem.line, problem.column, words in problem.message) == (line, column, True), str(problem)
 
 
@@ -227,9 +247,7 @@ def test_all_problems_are_told_in_file_order(tmp_path: Path) -> None:
     ids=range(14),
 )  # fmt: skip
 def test_texts_that_are_no_configuration(tmp_path: Path, raw: bytes, words: str) -> None:
-    begun = process_time()
-    assert words in str(problems(tmp_path, raw)[0])
-    assert process_time() - begun < 10
+    assert words in "\n".join(str(problem) for problem in problems(tmp_path, raw))
 
 
 def test_the_places_of_a_bad_byte_and_a_bad_character(tmp_path: Path) -> None:
@@ -311,16 +329,3 @@ def test_what_ships_is_found() -> None:
     assert find_shipped("templates").is_dir()
     with pytest.raises(ConfigError, match="missing"):
         find_shipped("no-such-thing")
-
-
-# --- cost -----------------------------------------------------------------------------------------
-
-
-def test_two_thousand_feeds_load_quickly(tmp_path: Path) -> None:
-    feeds = "".join(
-        f'  - {{id: f{n}, url: "https://www.example{n}.org/rss.xml", name: Tank {n}, country: FR, tags: [topic:t{n}]}}\n'
-        for n in range(2000)
-    )
-    begun = process_time()
-    assert len(load(tmp_path, f"{SITE}feeds:\n{feeds}").feeds) == 2000
-    assert process_time() - begun < 3  # 0.2 s on a quiet machine
