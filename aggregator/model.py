@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from email.utils import parseaddr
 from enum import StrEnum
 from typing import Literal, NewType
 
@@ -348,6 +349,13 @@ class Tag:
     def namespace(self) -> str:
         return self.name.partition(":")[0]
 
+    @property
+    def text(self) -> str:
+        """What people read: the label, else the slug in words; a country's two letters in capitals."""
+        slug = self.name.partition(":")[2]
+        words = slug.upper() if self.namespace == "country" else slug.replace("-", " ")
+        return self.label or words[:1].upper() + words[1:]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry(ParsedEntry):
@@ -445,11 +453,12 @@ class Story:
 
     @property
     def tags(self) -> tuple[Tag, ...]:
-        """Every entry's tags, each name once, the head's first."""
+        """Every entry's tags, each name once, the head's first; of one name, a tag that has a label."""
         seen: dict[str, Tag] = {}
         for entry in self.entries:
             for tag in entry.tags:
-                seen.setdefault(tag.name, tag)
+                if tag.name not in seen or (tag.label and not seen[tag.name].label):
+                    seen[tag.name] = tag
         return tuple(seen.values())
 
 
@@ -491,7 +500,7 @@ class Channel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A heading of a Digest with its Stories; the heading is "" where there is one section only."""
+    """A heading of a Digest with its Stories; the heading is "" for Stories that have no tag to go under."""
 
     heading: str
     stories: tuple[Story, ...]
@@ -525,6 +534,36 @@ class Newsletter:
     when_empty: Literal["skip", "send"] = "skip"
     reply_to: str | None = None
     language: str = "en"
+
+    @property
+    def address(self) -> str:
+        """The bare address of `sender`."""
+        return parseaddr(self.sender)[1]
+
+    @property
+    def domain(self) -> str:
+        """The domain it comes from; names of letters and lists are made in it (RFC 5322 3.6.4, RFC 2919 2)."""
+        return self.address.rpartition("@")[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """Where a Newsletter stands: Stories up to `cursor` were considered, `due_at` is its next time,
+    `next_number` its next Issue's number. Closing it names the Slot it saw, so that each closes once.
+    """
+
+    newsletter_id: str
+    cursor: int
+    due_at: datetime
+    next_number: int
+
+
+UNSUBSCRIBE_PLACEHOLDER = "https://unsubscribe.invalid/"
+"""Stands in a Rendering for each recipient's own address, which the letter puts there (RFC 2606: leads nowhere)."""
+
+
+UNSUBSCRIBE_PLACEHOLDER = "https://unsubscribe.invalid/"
+"""Stands in a Rendering where each letter has its reader's own address (RFC 2606: `.invalid` leads nowhere)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -584,7 +623,7 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One Issue to one Subscriber."""
+    """One Issue to one Subscriber; `attempts` counts the claims, and so tells an old claim from a new one."""
 
     id: int
     issue_id: int
@@ -596,18 +635,23 @@ class Delivery:
     attempts: int = 0
     next_attempt_at: datetime | None = None
     reply: str | None = None
+    policy: bool = False
     settled_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendResult:
-    """What the mail server said of one message: the new state and its words."""
+    """What the mail server said of one message: the new state and its words, on one line.
+
+    `policy`: refused for what we are or send, not for the address (RFC 3463 3.8).
+    `server_down`: the fault is the whole server's (connect, greeting, login): stop the run, blame no recipient.
+    """
 
     state: DeliveryState
     reply: str
     code: int | None = None
+    policy: bool = False
     server_down: bool = False
-    """True when the fault is the whole server's (connect, greeting, login): stop the run, blame no recipient."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -665,3 +709,20 @@ class Health:
     problems: tuple[Problem, ...] = ()
     feeds: Mapping[FeedStatus, int] = field(default_factory=dict)
     deliveries: Mapping[DeliveryState, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineProblem:
+    """A line of an imported file that was skipped; lines count from 1."""
+
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportReport:
+    """Subscriptions of one imported file: new ones, ones that stood already, and lines that name nobody."""
+
+    added: int = 0
+    known: int = 0
+    problems: tuple[LineProblem, ...] = ()

@@ -22,6 +22,7 @@ from aggregator.model import (
     PollOutcome,
     Publication,
     SendResult,
+    Slot,
     Story,
     Subscriber,
     Subscription,
@@ -102,20 +103,21 @@ class PublicationStore(Protocol):
 class NewsletterStore(Protocol):
     def sync(self, newsletters: Sequence[Newsletter], due: Mapping[str, datetime], last_seq: int) -> None:
         """Make the table follow feeds.yaml; a new newsletter starts after `last_seq` and is first due at `due[id]`;
-        for a known one whose schedule or zone changed, the due time is replaced."""
+        the due time of a known one is replaced when its schedule or zone changed, when it was away, or when it lies
+        further off than any schedule reaches (the clock was wrong)."""
 
-    def due(self, now: datetime) -> Sequence[tuple[str, int]]:
-        """(newsletter id, seq up to which Stories were considered) for those whose time has come."""
+    def due(self, now: datetime) -> Sequence[Slot]:
+        """Active newsletters whose time has come, longest waiting first."""
 
-    def cursor(self, newsletter_id: str) -> int:
-        """The seq up to which Stories were considered; raises NotFoundError."""
+    def slot(self, newsletter_id: str) -> Slot:
+        """Where it stands; raises NotFoundError."""
 
     def record(
-        self, newsletter_id: str, *, cursor: int, up_to: int, next_due: datetime | None, issue: Issue | None
+        self, slot: Slot, *, up_to: int, next_due: datetime | None, issue: Issue | None, domain: str
     ) -> Issue | None:
-        """One transaction: move the cursor from `cursor` (compare-and-set; a mismatch writes nothing and gives None),
-        set the next due time unless None, store the issue (its number is given here) and one queued Delivery per
-        confirmed subscription. Returns the stored issue."""
+        """One transaction: move the cursor to `up_to`, set the next due time unless None, store the issue and one
+        queued Delivery per confirmed subscription, each with its Message-ID in `domain`. Returns the stored issue.
+        When the newsletter no longer stands as in `slot`, nothing is written and None returned."""
 
     def issues(self, newsletter_id: str) -> Sequence[Issue]:
         """Newest first."""
@@ -132,9 +134,14 @@ class SubscriberStore(Protocol):
         source: str,
         now: datetime,
     ) -> tuple[int, int]:
-        """Add subscriptions; returns (added, already there). An unsubscribed person stays unsubscribed."""
+        """Add subscriptions; returns (added, already there). An unsubscribed person stays unsubscribed.
+        Addresses that differ in case only are one person's."""
 
-    def subscriptions(self, newsletter_id: str | None = None) -> Sequence[Subscription]: ...
+    def subscribed(self, emails: Collection[str], newsletter_id: str) -> int:
+        """How many of these addresses have a subscription to it, whatever its state."""
+
+    def subscriptions(self, newsletter_id: str | None = None) -> Sequence[Subscription]:
+        """By newsletter, then in order of arrival."""
 
     def unsubscribe(self, subscriber_id: int, newsletter_id: str, now: datetime) -> bool:
         """True when something changed; queued and deferred deliveries of it are cancelled in the same transaction."""
@@ -144,26 +151,36 @@ class DeliveryStore(Protocol):
     def recover(self, now: datetime) -> int:
         """Rows left `sending` by a worker that died become `uncertain`; call only while holding the worker's lock."""
 
-    def claim(self, now: datetime, limit: int) -> Sequence[Delivery]:
-        """Move due queued or deferred rows of subscriptions still confirmed to `sending`, durably, and return them."""
+    def due(self, now: datetime, newsletter_ids: Collection[str]) -> bool:
+        """Whether there is a row to claim."""
 
-    def settle(self, delivery_id: int, result: SendResult, now: datetime, retry_at: datetime | None) -> None:
-        """Move one row from `sending` to its result, durably."""
+    def claim(self, now: datetime, newsletter_ids: Collection[str]) -> Delivery | None:
+        """Move the longest waiting due row of these newsletters to `sending`, durably, and return it; to `cancelled`
+        when its subscription is no longer confirmed. One at a time: a kill leaves one row in doubt at most."""
 
-    def release(self, delivery_ids: Sequence[int]) -> None:
-        """Give claimed rows that were never spoken about to a server back to the queue."""
+    def settle(self, delivery: Delivery, result: SendResult, now: datetime, retry_at: datetime | None) -> bool:
+        """Move a claimed row from `sending` to its result, durably; False when the claim no longer stands."""
 
-    def for_issue(self, issue_id: int) -> Sequence[Delivery]: ...
+    def settled(self, limit: int) -> Sequence[Delivery]:
+        """Rows with a result, the latest first."""
 
-    def counts(self) -> Mapping[DeliveryState, int]: ...
+    def for_issue(self, issue_id: int) -> Sequence[Delivery]:
+        """Every row of an issue, in the order of their ids."""
+
+    def counts(self) -> Mapping[DeliveryState, int]:
+        """Rows by state; states without rows are left out."""
 
 
 class Mailer(Protocol):
+    def connect(self) -> SendResult | None:
+        """Be ready to send; what is wrong with the whole server when that cannot be."""
+
     def send(self, message: bytes, *, sender: str, recipient: str) -> SendResult:
-        """Hand one message to the mail server and say what it answered; never raises for a server's fault."""
+        """Hand one message to the mail server and say what it answered; never raises for a server's fault.
+        Raises ValueError for an address that cannot be spoken of to a server."""
 
     def close(self) -> None:
-        """End the conversation politely."""
+        """End the conversation politely; `connect` begins another."""
 
 
 class Jobs(Protocol):

@@ -224,13 +224,13 @@ deliveries = Table(
     Column("message_id", String, nullable=False, unique=True),
     Column("attempts", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
-    Column("next_attempt_at", UtcDateTime, nullable=False),
+    Column("next_attempt_at", UtcDateTime, index=True),
     Column("claimed_at", UtcDateTime),
-    Column("settled_at", UtcDateTime),
+    Column("settled_at", UtcDateTime, index=True),
     Column("code", Integer),
+    Column("policy", Boolean, nullable=False),
     Column("reply", Text),
     UniqueConstraint("issue_id", "subscriber_id"),
-    Index(None, "state", "next_attempt_at"),
 )
 
 facts = Table(

@@ -156,10 +156,11 @@ def upgrade() -> None:
         sa.Column("message_id", sa.String(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
-        sa.Column("next_attempt_at", sa.DateTime(), nullable=False),
+        sa.Column("next_attempt_at", sa.DateTime(), nullable=True),
         sa.Column("claimed_at", sa.DateTime(), nullable=True),
         sa.Column("settled_at", sa.DateTime(), nullable=True),
         sa.Column("code", sa.Integer(), nullable=True),
+        sa.Column("policy", sa.Boolean(), nullable=False),
         sa.Column("reply", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["issue_id"], ["issues.id"], name=op.f("fk_deliveries_issue_id")),
         sa.ForeignKeyConstraint(["subscriber_id"], ["subscribers.id"], name=op.f("fk_deliveries_subscriber_id")),
@@ -167,7 +168,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("issue_id", "subscriber_id", name=op.f("uq_deliveries_issue_id_subscriber_id")),
         sa.UniqueConstraint("message_id", name=op.f("uq_deliveries_message_id")),
     )
-    op.create_index(op.f("ix_deliveries_state_next_attempt_at"), "deliveries", ["state", "next_attempt_at"])
+    op.create_index(op.f("ix_deliveries_next_attempt_at"), "deliveries", ["next_attempt_at"])
+    op.create_index(op.f("ix_deliveries_settled_at"), "deliveries", ["settled_at"])
     op.create_index(op.f("ix_deliveries_subscriber_id"), "deliveries", ["subscriber_id"])
 
     op.create_table(
