@@ -23,6 +23,7 @@ class BackgroundLoop:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.run(_settle())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=10)
         self._loop.close()
@@ -30,3 +31,12 @@ class BackgroundLoop:
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """The result of `work`, done on the loop; raises TimeoutError after 10 seconds."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10)
+
+
+async def _settle() -> None:
+    """End what still runs; sockets that were told to close do so on the loop's next turn."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    await asyncio.sleep(0)

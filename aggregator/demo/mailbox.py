@@ -17,6 +17,7 @@ class Mailbox:
         self.folder = folder
         self.received: list[tuple[str, Path]] = []
         """(recipient, file) in order of arrival."""
+        self._conversations: list[SMTP] = []
         self._loop = BackgroundLoop("mailbox")
 
     @property
@@ -36,11 +37,17 @@ class Mailbox:
         self._loop.__exit__(kind, error, trace)
 
     async def _start(self) -> asyncio.Server:
-        loop = asyncio.get_running_loop()
-        return await loop.create_server(lambda: SMTP(self, hostname="mailbox.example"), "127.0.0.1", 0)
+        return await asyncio.get_running_loop().create_server(self._answer, "127.0.0.1", 0)
+
+    def _answer(self) -> SMTP:
+        self._conversations.append(SMTP(self, hostname="mailbox.example"))
+        return self._conversations[-1]
 
     async def _stop(self) -> None:
         self._server.close()
+        for conversation in self._conversations:
+            if conversation.transport is not None:  # from Python 3.12 on, wait_closed waits for open connections
+                conversation.transport.close()
         await self._server.wait_closed()
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 (aiosmtpd's name)

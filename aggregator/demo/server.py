@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 from collections import Counter
+from datetime import date
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,7 @@ from typing import Self
 from aiohttp import web
 
 from aggregator.demo.background import BackgroundLoop
+from aggregator.demo.calendar import as_of
 
 FEEDS = Path(__file__).parent / "feeds"
 TYPES = {
@@ -25,11 +27,12 @@ FAILING = "gulf-review.rss"
 
 
 class SampleServer:
-    """Serves `feeds/` on a free port of 127.0.0.1; use it as a context manager."""
+    """Serves `feeds/`, dated as of `today`, on a free port of 127.0.0.1; use it as a context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, today: date) -> None:
         self.answers: Counter[int] = Counter()
         """Answers given so far, by status."""
+        self._today = today
         self._edition = 1
         self._loop = BackgroundLoop("sample-publishers")
 
@@ -71,7 +74,7 @@ class SampleServer:
         path = self._file(name)
         if path is None:
             return web.Response(status=404, text="No such feed")
-        body = await asyncio.to_thread(path.read_bytes)
+        body = as_of(self._today, await asyncio.to_thread(path.read_bytes))
         etag = f'"{sha256(body).hexdigest()[:16]}"'
         headers = {"ETag": etag, "Cache-Control": "max-age=600", "Vary": "Accept-Encoding"}
         if request.headers.get("If-None-Match") == etag:
