@@ -92,12 +92,18 @@ class StoryStore(Protocol):
 
 class PublicationStore(Protocol):
     def put(self, publications: Sequence[Publication]) -> int:
-        """Store those whose ETag differs from the stored one; returns how many."""
+        """Store those whose ETag differs from the stored one; returns how many.
+
+        Their `last_modified` is kept at least a second above the stored one: it moves whenever the bytes do.
+        """
 
     def get(self, path: str) -> Publication | None: ...
 
     def etags(self) -> Mapping[str, str]:
         """ETag by path, for every stored publication."""
+
+    def prune(self, paths: Collection[str]) -> int:
+        """Delete every publication whose path is not one of `paths`; returns how many."""
 
 
 class NewsletterStore(Protocol):
@@ -151,7 +157,7 @@ class DeliveryStore(Protocol):
     def recover(self, now: datetime) -> int:
         """Rows left `sending` by a worker that died become `uncertain`; call only while holding the worker's lock."""
 
-    def due(self, now: datetime, newsletter_ids: Collection[str]) -> bool:
+    def waiting(self, now: datetime, newsletter_ids: Collection[str]) -> bool:
         """Whether there is a row to claim."""
 
     def claim(self, now: datetime, newsletter_ids: Collection[str]) -> Delivery | None:
@@ -161,8 +167,8 @@ class DeliveryStore(Protocol):
     def settle(self, delivery: Delivery, result: SendResult, now: datetime, retry_at: datetime | None) -> bool:
         """Move a claimed row from `sending` to its result, durably; False when the claim no longer stands."""
 
-    def settled(self, limit: int) -> Sequence[Delivery]:
-        """Rows with a result, the latest first."""
+    def answered(self, limit: int) -> Sequence[Delivery]:
+        """Rows the server accepted or refused, the latest first."""
 
     def for_issue(self, issue_id: int) -> Sequence[Delivery]:
         """Every row of an issue, in the order of their ids."""
