@@ -1,0 +1,349 @@
+"""One contract for every store of newsletters, subscribers and deliveries, the fake included."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from aggregator.adapters.store.deliveries import SqlDeliveryStore
+from aggregator.adapters.store.engine import open_database
+from aggregator.adapters.store.migrate import migrate
+from aggregator.adapters.store.newsletters import SqlNewsletterStore
+from aggregator.adapters.store.subscribers import SqlSubscriberStore
+from aggregator.errors import NotFoundError, StoreError
+from aggregator.model import (
+    Delivery,
+    DeliveryState,
+    Issue,
+    Newsletter,
+    SendResult,
+    Slot,
+    Subscriber,
+    SubscriptionState,
+)
+from aggregator.ports import DeliveryStore, NewsletterStore, SubscriberStore
+from tests.fakes import START
+from tests.mail_fakes import ACCEPTED, DAILY, WEEKLY, MemoryMailStore, issue_of
+
+MONDAY = START + timedelta(days=6)
+HOUR = timedelta(hours=1)
+REFUSED = SendResult(state=DeliveryState.REFUSED, reply="554 5.7.1 No", code=554, policy=True)
+DEFERRED = SendResult(state=DeliveryState.DEFERRED, reply="450 Later", code=450)
+IDS = ("weekly", "daily")
+
+
+class Store(NewsletterStore, SubscriberStore, DeliveryStore, Protocol):
+    """All three ports at once."""
+
+
+class SqlStore(SqlNewsletterStore, SqlSubscriberStore, SqlDeliveryStore):
+    """The three rooms of the real store under one roof."""
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    if request.param == "memory":
+        yield MemoryMailStore()
+        return
+    database = open_database(f"sqlite:///{tmp_path}/wire.db")
+    migrate(database)
+    yield SqlStore(database)
+    database.close()
+
+
+def sync(store: Store, *newsletters: Newsletter, at: datetime = MONDAY, last_seq: int = 7) -> None:
+    store.sync(newsletters, {newsletter.id: at for newsletter in newsletters}, last_seq)
+
+
+def subscribe(store: Store, newsletter_id: str, *emails: str, source: str = "paper form") -> tuple[int, int]:
+    people = [Subscriber(email=email) for email in emails]
+    return store.put(people, newsletter_id, SubscriptionState.CONFIRMED, source, START)
+
+
+def record(store: Store, newsletter_id: str, *story_ids: str, up_to: int = 9) -> Issue:
+    slot = store.slot(newsletter_id)
+    issue = store.record(
+        slot, up_to=up_to, next_due=MONDAY + HOUR, issue=issue_of(slot, MONDAY, *story_ids), domain="example.org"
+    )
+    assert issue is not None
+    return issue
+
+
+def queued(store: Store, *emails: str) -> Issue:
+    """An issue of `weekly` with one queued delivery per address."""
+    sync(store, WEEKLY, DAILY)
+    subscribe(store, "weekly", *emails)
+    return record(store, "weekly", "story-1")
+
+
+def claim(store: Store, now: datetime = MONDAY) -> Delivery:
+    delivery = store.claim(now, IDS)
+    assert delivery is not None
+    return delivery
+
+
+# --- newsletters ----------------------------------------------------------------------------------
+
+
+def test_a_new_newsletter_starts_after_the_last_story_and_is_first_due_when_told(store: Store) -> None:
+    sync(store, WEEKLY, DAILY)
+    assert store.slot("weekly") == Slot(newsletter_id="weekly", cursor=7, due_at=MONDAY, next_number=1)
+    assert store.due(MONDAY - timedelta(seconds=1)) == []
+    assert [slot.newsletter_id for slot in store.due(MONDAY)] == ["daily", "weekly"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "at", "due_at"),
+    [
+        pytest.param(WEEKLY, MONDAY + HOUR, MONDAY, id="nothing changed: a missed time stays missed"),
+        pytest.param(replace(WEEKLY, title="New"), MONDAY + HOUR, MONDAY, id="title"),
+        pytest.param(replace(WEEKLY, schedule="tue 07:30"), MONDAY + HOUR, MONDAY + HOUR, id="schedule"),
+        pytest.param(replace(WEEKLY, timezone="Asia/Tokyo"), MONDAY + HOUR, MONDAY + HOUR, id="zone"),
+        pytest.param(WEEKLY, MONDAY - timedelta(days=31), MONDAY, id="one slot ahead: the clock went back a little"),
+        pytest.param(WEEKLY, MONDAY - timedelta(days=33), MONDAY - timedelta(days=33), id="the clock was years ahead"),
+    ],
+)
+def test_following_the_configuration_moves_the_due_time_only_for_a_reason(
+    store: Store, changed: Newsletter, at: datetime, due_at: datetime
+) -> None:
+    sync(store, WEEKLY)
+    sync(store, changed, at=at, last_seq=99)
+    assert store.slot("weekly") == Slot(newsletter_id="weekly", cursor=7, due_at=due_at, next_number=1)
+
+
+def test_a_newsletter_taken_out_is_not_due_and_starts_anew_when_it_returns(store: Store) -> None:
+    sync(store, WEEKLY, DAILY)
+    sync(store, DAILY)
+    assert [slot.newsletter_id for slot in store.due(MONDAY)] == ["daily"]
+    sync(store, WEEKLY, DAILY, at=MONDAY + HOUR)
+    assert store.slot("weekly").due_at == MONDAY + HOUR
+    assert store.slot("weekly").cursor == 7
+    sync(store)
+    assert store.due(MONDAY + HOUR) == []
+
+
+def test_an_unknown_newsletter_is_named(store: Store) -> None:
+    with pytest.raises(NotFoundError, match="'montly'"):
+        store.slot("montly")
+
+
+def test_recording_stores_the_issue_moves_the_slot_and_queues_one_letter_per_reader(store: Store) -> None:
+    sync(store, WEEKLY, DAILY)
+    subscribe(store, "weekly", "ana@example.org", "bob@example.org", "eve@example.org")
+    subscribe(store, "daily", "carl@example.org")
+    gone = next(item.subscriber for item in store.subscriptions("weekly") if item.subscriber.email == "eve@example.org")
+    store.unsubscribe(gone.id, "weekly", START)
+    issue = record(store, "weekly", "b", "a")
+    assert (issue.number, issue.story_ids, issue.created_at) == (1, ("b", "a"), MONDAY)
+    assert store.issue("weekly", 1) == issue
+    assert store.slot("weekly") == Slot(newsletter_id="weekly", cursor=9, due_at=MONDAY + HOUR, next_number=2)
+    rows = store.for_issue(issue.id)
+    assert [row.subscriber.email for row in rows] == ["ana@example.org", "bob@example.org"]
+    assert {(row.state, row.attempts, row.next_attempt_at) for row in rows} == {(DeliveryState.QUEUED, 0, MONDAY)}
+    assert store.counts() == {DeliveryState.QUEUED: 2}
+
+
+def test_message_ids_are_unique_in_the_given_domain_and_tell_no_address(store: Store) -> None:
+    issue = queued(store, "ana@example.org", "bob@example.org")
+    names = [row.message_id for row in store.for_issue(issue.id)]
+    assert len(set(names)) == 2
+    for name in names:
+        assert name.startswith("<weekly-1.")
+        assert name.endswith("@example.org>")
+        assert "ana" not in name
+        assert "bob" not in name
+
+
+def test_a_slot_closes_once(store: Store) -> None:
+    sync(store, WEEKLY)
+    slot = store.slot("weekly")
+    issue = issue_of(slot, MONDAY, "a")
+    assert store.record(slot, up_to=9, next_due=MONDAY + HOUR, issue=issue, domain="example.org") is not None
+    assert store.record(slot, up_to=9, next_due=MONDAY + HOUR, issue=issue, domain="example.org") is None
+    assert len(store.issues("weekly")) == 1
+
+
+def test_a_slot_without_stories_closes_once_too(store: Store) -> None:
+    """The cursor stays where it is; the due time tells the second worker that it is late."""
+    sync(store, WEEKLY)
+    slot = store.slot("weekly")
+    store.record(slot, up_to=slot.cursor, next_due=MONDAY + HOUR, issue=None, domain="example.org")
+    late = store.record(
+        slot, up_to=slot.cursor, next_due=MONDAY + HOUR, issue=issue_of(slot, MONDAY), domain="example.org"
+    )
+    assert late is None
+    assert store.issues("weekly") == []
+    assert store.slot("weekly") == replace(slot, due_at=MONDAY + HOUR)
+
+
+def test_issues_count_from_one_per_newsletter_and_keep_what_they_hold(store: Store) -> None:
+    sync(store, WEEKLY, DAILY)
+    first, second, other = record(store, "weekly", "a"), record(store, "weekly", "b", "c"), record(store, "daily", "a")
+    assert [issue.number for issue in (first, second, other)] == [1, 2, 1]
+    assert store.issues("weekly") == [second, first]
+    assert store.issue("weekly", 3) is None
+    assert store.issues("nothing") == []
+
+
+def test_a_due_time_of_none_stays(store: Store) -> None:
+    sync(store, WEEKLY)
+    slot = store.slot("weekly")
+    store.record(slot, up_to=8, next_due=None, issue=issue_of(slot, START, "a"), domain="example.org")
+    assert store.slot("weekly") == Slot(newsletter_id="weekly", cursor=8, due_at=MONDAY, next_number=2)
+
+
+def test_no_story_enters_two_issues_of_a_newsletter(tmp_path: Path) -> None:
+    """The flow never tries; the primary key would stop it, and nothing of the second issue is stored."""
+    database = open_database(f"sqlite:///{tmp_path}/wire.db")
+    migrate(database)
+    store = SqlStore(database)
+    sync(store, WEEKLY)
+    subscribe(store, "weekly", "ana@example.org")
+    record(store, "weekly", "a")
+    before = store.slot("weekly")
+    with pytest.raises(StoreError, match="UNIQUE"):
+        record(store, "weekly", "a", "b")
+    assert store.slot("weekly") == before
+    assert store.counts() == {DeliveryState.QUEUED: 1}
+    database.close()
+
+
+# --- subscribers ----------------------------------------------------------------------------------
+
+
+def test_people_are_known_by_their_address_whatever_its_case(store: Store) -> None:
+    sync(store, WEEKLY, DAILY)
+    assert subscribe(store, "weekly", "Ana@example.org", "bob@example.org") == (2, 0)
+    assert subscribe(store, "weekly", "ana@example.org", "carl@example.org") == (1, 1)
+    assert subscribe(store, "daily", "ANA@example.org") == (1, 0)
+    assert store.subscribed(["aNa@example.org", "carl@example.org", "nobody@example.org"], "weekly") == 2
+    assert [item.subscriber.email for item in store.subscriptions("weekly")] == [
+        "Ana@example.org",
+        "bob@example.org",
+        "carl@example.org",
+    ]
+    weekly, daily = store.subscriptions("weekly")[0], store.subscriptions("daily")[0]
+    assert weekly.subscriber == daily.subscriber
+    assert (weekly.state, weekly.consent_source, weekly.changed_at) == (
+        SubscriptionState.CONFIRMED,
+        "paper form",
+        START,
+    )
+
+
+def test_nobody_is_added_when_nobody_is_named(store: Store) -> None:
+    sync(store, WEEKLY)
+    assert subscribe(store, "weekly") == (0, 0)
+    assert store.subscribed([], "weekly") == 0
+
+
+def test_a_person_who_left_stays_away_and_what_waits_for_them_is_cancelled(store: Store) -> None:
+    issue = queued(store, "ana@example.org", "bob@example.org")
+    subscribe(store, "daily", "ana@example.org")
+    other = record(store, "daily", "story-1")
+    ana = store.subscriptions("weekly")[0].subscriber
+    assert store.unsubscribe(ana.id, "weekly", MONDAY) is True
+    assert store.unsubscribe(ana.id, "weekly", MONDAY + HOUR) is False
+    assert store.unsubscribe(999, "weekly", MONDAY) is False
+    assert subscribe(store, "weekly", "ana@example.org") == (0, 1)
+    assert [(item.state, item.changed_at) for item in store.subscriptions("weekly")] == [
+        (SubscriptionState.UNSUBSCRIBED, MONDAY),
+        (SubscriptionState.CONFIRMED, START),
+    ]
+    assert [row.state for row in store.for_issue(issue.id)] == [DeliveryState.CANCELLED, DeliveryState.QUEUED]
+    assert [row.state for row in store.for_issue(other.id)] == [DeliveryState.QUEUED]
+
+
+# --- deliveries -----------------------------------------------------------------------------------
+
+
+def test_a_claim_takes_one_row_and_counts_the_attempt(store: Store) -> None:
+    issue = queued(store, "ana@example.org", "bob@example.org")
+    assert store.claim(MONDAY - timedelta(seconds=1), IDS) is None
+    assert store.waiting(MONDAY - timedelta(seconds=1), IDS) is False
+    assert store.waiting(MONDAY, IDS) is True
+    delivery = claim(store)
+    assert (delivery.subscriber.email, delivery.state, delivery.attempts) == (
+        "ana@example.org",
+        DeliveryState.SENDING,
+        1,
+    )
+    assert (delivery.newsletter_id, delivery.issue_number, delivery.next_attempt_at) == ("weekly", 1, None)
+    assert [row.state for row in store.for_issue(issue.id)] == [DeliveryState.SENDING, DeliveryState.QUEUED]
+    assert claim(store).subscriber.email == "bob@example.org"
+    assert store.claim(MONDAY, IDS) is None
+    assert store.waiting(MONDAY, IDS) is False
+
+
+def test_letters_of_a_newsletter_not_named_wait(store: Store) -> None:
+    queued(store, "ana@example.org")
+    assert store.claim(MONDAY, ["daily"]) is None
+    assert store.waiting(MONDAY, ["daily"]) is False
+    assert store.claim(MONDAY, []) is None
+
+
+def test_a_reader_who_is_no_longer_subscribed_is_found_at_the_claim(store: Store) -> None:
+    """Unsubscribed between claim and retry, when the row was not there to be cancelled (M18)."""
+    queued(store, "ana@example.org")
+    delivery = claim(store)
+    store.unsubscribe(delivery.subscriber.id, "weekly", MONDAY)
+    store.settle(delivery, DEFERRED, MONDAY, MONDAY + HOUR)
+    again = claim(store, MONDAY + HOUR)
+    assert (again.state, again.settled_at) == (DeliveryState.CANCELLED, MONDAY + HOUR)
+    assert store.counts() == {DeliveryState.CANCELLED: 1}
+    assert store.waiting(MONDAY + HOUR, IDS) is False
+
+
+def test_settling_keeps_the_servers_words(store: Store) -> None:
+    issue = queued(store, "ana@example.org")
+    assert store.settle(claim(store), REFUSED, MONDAY + HOUR, None) is True
+    (row,) = store.for_issue(issue.id)
+    assert (row.state, row.reply, row.policy, row.settled_at) == (
+        DeliveryState.REFUSED,
+        "554 5.7.1 No",
+        True,
+        MONDAY + HOUR,
+    )
+
+
+def test_a_deferred_row_comes_back_at_its_time(store: Store) -> None:
+    queued(store, "ana@example.org")
+    store.settle(claim(store), DEFERRED, MONDAY, MONDAY + HOUR)
+    assert store.claim(MONDAY + HOUR - timedelta(seconds=1), IDS) is None
+    assert claim(store, MONDAY + HOUR).attempts == 2
+
+
+def test_a_late_worker_writes_nothing(store: Store) -> None:
+    queued(store, "ana@example.org")
+    first = claim(store)
+    store.settle(first, DEFERRED, MONDAY, MONDAY)
+    second = claim(store)
+    assert store.settle(first, ACCEPTED, MONDAY, None) is False
+    assert store.settle(second, ACCEPTED, MONDAY, None) is True
+    assert store.settle(second, DEFERRED, MONDAY, MONDAY) is False
+    assert store.counts() == {DeliveryState.ACCEPTED: 1}
+
+
+def test_what_a_dead_worker_left_is_in_doubt_and_never_claimed_again(store: Store) -> None:
+    issue = queued(store, "ana@example.org", "bob@example.org")
+    dead = claim(store)
+    assert store.recover(MONDAY + HOUR) == 1
+    assert store.recover(MONDAY + HOUR) == 0
+    row = store.for_issue(issue.id)[0]
+    assert (row.state, row.settled_at) == (DeliveryState.UNCERTAIN, MONDAY + HOUR)
+    assert row.reply is not None
+    assert store.settle(dead, ACCEPTED, MONDAY, None) is False
+    assert claim(store, MONDAY + HOUR).subscriber.email == "bob@example.org"
+    assert store.claim(MONDAY + timedelta(days=9), IDS) is None
+
+
+def test_answers_are_told_latest_first(store: Store) -> None:
+    queued(store, "ana@example.org", "bob@example.org", "carl@example.org", "dora@example.org")
+    for minute, result in enumerate((ACCEPTED, REFUSED, DEFERRED)):
+        retry_at = MONDAY + HOUR if result is DEFERRED else None
+        store.settle(claim(store), result, MONDAY + timedelta(minutes=minute), retry_at)
+    assert [row.state for row in store.answered(10)] == [DeliveryState.REFUSED, DeliveryState.ACCEPTED]
+    assert [row.policy for row in store.answered(1)] == [True]
