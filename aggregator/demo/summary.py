@@ -1,0 +1,198 @@
+"""What the demo did, as a value and as lines for a terminal, in the order in which data travels."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from textwrap import shorten
+
+from aggregator.model import DeliveryState, RefreshReport, Tag
+
+WIDTH = 100
+EXTERNAL = "type:external-publication"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolledFeed:
+    """One sample feed after both polls; `error` is None when the last one went well."""
+
+    id: str
+    name: str
+    language: str | None
+    entries: int
+    error: str | None
+    next_check_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poll:
+    """One round over all feeds: what it brought, and the publishers' answers by HTTP status."""
+
+    report: RefreshReport
+    answers: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appearance:
+    """One entry of a Story; `joined_by` is the rule that folded it, None for the first."""
+
+    publisher: str
+    title: str
+    url: str | None
+    joined_by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldedStory:
+    """A Story that several publishers tell."""
+
+    id: str
+    entries: tuple[Appearance, ...]
+    tags: tuple[Tag, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedFeed:
+    """A merged feed as served: `entries` were counted by reading it back."""
+
+    path: str
+    entries: int
+    octets: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComposedIssue:
+    newsletter: str
+    number: int
+    subject: str
+    stories: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A message as the recipient's mail server kept it."""
+
+    recipient: str
+    file: str
+    octets: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoSummary:
+    """Everything the demo promises to show."""
+
+    feeds: tuple[PolledFeed, ...]
+    first_poll: Poll
+    second_poll: Poll
+    entries: int
+    stories: int
+    folded: tuple[FoldedStory, ...]
+    published: tuple[PublishedFeed, ...]
+    republished: int
+    """Merged feeds that the second poll changed."""
+    issue: ComposedIssue
+    deliveries: Mapping[DeliveryState, int]
+    letters: tuple[Letter, ...]
+    starter_config: str
+    """The feeds.yaml to begin with."""
+
+
+def as_lines(summary: DemoSummary, *, port: int | None) -> Iterable[str]:
+    """The summary for people; `port` is where the pages are about to be served, None when they are not."""
+    yield "Think Tank Wire: the whole job, offline, on sample feeds. Institutes and findings are invented."
+    for step in (_poll, _fold, _tag, _poll_again, _publish, _compose, _deliver):
+        yield from step(summary)
+        yield ""
+    yield "Three things to do next"
+    yield from _what_to_run(summary) if port is None else _what_to_look_at(summary, port)
+    yield f"    Run it     cp {summary.starter_config} my-feeds.yaml, make it yours, then"
+    yield "               aggregator --config my-feeds.yaml check && aggregator --config my-feeds.yaml run"
+
+
+def _poll(summary: DemoSummary) -> Iterator[str]:
+    report = summary.first_poll.report
+    yield _heading(
+        "Poll", f"{report.feeds} feeds over HTTP: {_answers(summary.first_poll)}; {report.entries_new} entries"
+    )
+    for feed in summary.feeds:
+        state = f"{feed.entries:3} entries  {feed.language or ''}"
+        if feed.error:
+            state = f"{feed.error}; next try {feed.next_check_at:%d %b %H:%M} UTC"
+        yield f"    {feed.name:28} {state}"
+
+
+def _fold(summary: DemoSummary) -> Iterator[str]:
+    yield _heading("Fold", f"{summary.entries} entries tell {summary.stories} stories")
+    for story in summary.folded:
+        first, *others = story.entries
+        yield f"    {_short(first.title, 72)}"
+        yield f"        {first.publisher}; also at {', '.join(entry.publisher for entry in others)}"
+
+
+def _tag(summary: DemoSummary) -> Iterator[str]:
+    story = next((story for story in summary.folded if _is_external(story)), None)
+    if story is None:
+        return
+    yield _heading("Tag", f"why “{_short(story.entries[0].title, 52)}” has its tags")
+    for tag in story.tags:
+        reason = {"rule": f"rule: {tag.evidence}", "category": f"publisher's category: {tag.label}"}.get(tag.origin)
+        yield f"    {tag.name:32} {_short(reason or 'its feed', WIDTH - 38)}"
+
+
+def _is_external(story: FoldedStory) -> bool:
+    return any(tag.name == EXTERNAL for tag in story.tags)
+
+
+def _poll_again(summary: DemoSummary) -> Iterator[str]:
+    report = summary.second_poll.report
+    yield _heading("Again", f"second poll: {_answers(summary.second_poll)}")
+    yield (
+        f"    {report.entries_new} new, {report.entries_changed} changed, although Kestrel House re-dated and "
+        f"re-ordered all its items"
+    )
+
+
+def _publish(summary: DemoSummary) -> Iterator[str]:
+    yield _heading(
+        "Publish", f"{len(summary.published)} merged feeds, {summary.republished} changed by the second poll"
+    )
+    for feed in summary.published:
+        yield f"    /{feed.path:36} {feed.entries:3} entries {feed.octets / 1000:6.0f} kB"
+
+
+def _compose(summary: DemoSummary) -> Iterator[str]:
+    issue = summary.issue
+    yield _heading("Compose", f"issue {issue.number} of “{issue.newsletter}”: {issue.stories} stories, by topic")
+    yield f"    Subject: {_short(issue.subject, WIDTH - 13)}"
+
+
+def _deliver(summary: DemoSummary) -> Iterator[str]:
+    states = ", ".join(f"{count} {state}" for state, count in summary.deliveries.items())
+    yield _heading("Deliver", f"{states} by a real SMTP server")
+    for letter in summary.letters:
+        yield f"    {letter.recipient:28} {letter.octets / 1000:4.0f} kB"
+
+
+def _what_to_run(summary: DemoSummary) -> Iterator[str]:
+    yield "    Read it    `aggregator demo`, without --once, serves these stories as pages and feeds"
+    yield "    Edit it    `aggregator demo` also keeps the letters as files to look at, as long as it runs"
+
+
+def _what_to_look_at(summary: DemoSummary, port: int) -> Iterator[str]:
+    address = f"http://127.0.0.1:{port}/" if port else "the address shown below"
+    yield f"    Read it    open {address} in a browser; /feed.atom there is the merged feed"
+    yield f"    Edit it    look at the letter ({summary.letters[0].file}); it goes when the demo ends"
+
+
+def _heading(name: str, text: str) -> str:
+    return f"{name:9} {text}"
+
+
+def _answers(poll: Poll) -> str:
+    words = {200: "fetched", 304: "not modified", 503: "unavailable"}
+    return ", ".join(
+        f"{count} {words.get(status, 'other')} ({status})" for status, count in sorted(poll.answers.items())
+    )
+
+
+def _short(text: str, width: int) -> str:
+    return shorten(text, width, placeholder=" …")

@@ -1,0 +1,89 @@
+"""The summary people read: what differs with the way the demo was started."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from aggregator.demo.summary import (
+    Appearance,
+    ComposedIssue,
+    DemoSummary,
+    FoldedStory,
+    Letter,
+    Poll,
+    PolledFeed,
+    PublishedFeed,
+    as_lines,
+)
+from aggregator.model import DeliveryState, RefreshReport, Tag
+
+POLL = Poll(report=RefreshReport(feeds=2, fetched=1, failed=1, entries_new=7), answers={200: 1, 503: 1})
+LETTER = Letter(recipient="noor@newsroom.example", file="/tmp/demo/01.eml", octets=41_000)
+SUMMARY = DemoSummary(
+    feeds=(
+        PolledFeed(
+            id="gulf-review",
+            name="Lantern Gulf Review",
+            language="en",
+            entries=0,
+            error="status: HTTP 503",
+            next_check_at=datetime(2026, 11, 24, 10, 5, tzinfo=UTC),
+        ),
+    ),
+    first_poll=POLL,
+    second_poll=POLL,
+    entries=7,
+    stories=6,
+    folded=(
+        FoldedStory(
+            id="s",
+            entries=tuple(
+                Appearance(publisher=name, title="A treaty " * 20, url=None, joined_by=None) for name in ("One", "Two")
+            ),
+            tags=(
+                Tag(name="type:external-publication", origin="rule", evidence="treaty OR " * 20),
+                Tag(name="category:asia", origin="category", label="Asia"),
+                Tag(name="publisher:one", origin="feed"),
+            ),
+        ),
+    ),
+    published=(PublishedFeed(path="feed.atom", entries=6, octets=9000),),
+    republished=0,
+    issue=ComposedIssue(newsletter="Weekly", number=1, subject="Weekly: a treaty", stories=6),
+    deliveries={DeliveryState.ACCEPTED: 1},
+    letters=(LETTER,),
+    starter_config="/opt/feeds.yaml",
+)
+
+
+def test_a_failed_feed_is_shown_with_its_cause_and_its_next_try() -> None:
+    (line,) = [line for line in as_lines(SUMMARY, port=8000) if "Gulf" in line]
+    assert line.split() == "Lantern Gulf Review status: HTTP 503; next try 24 Nov 10:05 UTC".split()
+
+
+def test_each_tag_says_where_it_comes_from() -> None:
+    lines = [" ".join(line.split()) for line in as_lines(SUMMARY, port=None)]
+    assert "category:asia publisher's category: Asia" in lines
+    assert "publisher:one its feed" in lines
+    assert any(line.startswith("type:external-publication rule: treaty OR treaty") for line in lines)
+
+
+@pytest.mark.parametrize("port", [None, 0, 8000])
+def test_lines_fit_a_terminal_whatever_the_titles(port: int | None) -> None:
+    assert max(map(len, as_lines(SUMMARY, port=port))) <= 100
+
+
+@pytest.mark.parametrize(
+    ("port", "shown", "hidden"),
+    [
+        (None, "without --once", LETTER.file),
+        (0, "the address shown below", "http://"),
+        (8123, "http://127.0.0.1:8123/", "--once"),
+        (8123, LETTER.file, "--once"),
+    ],
+)
+def test_the_next_steps_are_possible(port: int | None, shown: str, hidden: str) -> None:
+    text = "\n".join(as_lines(SUMMARY, port=port))
+    assert shown in text
+    assert hidden not in text
+    assert "cp /opt/feeds.yaml my-feeds.yaml" in text
