@@ -52,6 +52,7 @@ def test_only_what_differs_is_written(store: PublicationStore) -> None:
     changed = replace(RSS, body=b"<rss/>", etag='"3"', last_modified=START + timedelta(hours=1))
     assert store.put([replace(ATOM, body=b"not looked at"), changed]) == 1
     assert (store.get(ATOM.path), store.get(RSS.path)) == (ATOM, changed)
+    assert store.put([ATOM, changed]) == 0
 
 
 @pytest.mark.parametrize("claimed", [START, START - timedelta(days=3)], ids=["same", "earlier"])
