@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from sqlalchemy import event
 
 from aggregator.adapters.store.deliveries import SqlDeliveryStore
 from aggregator.adapters.store.engine import open_database
@@ -347,3 +348,20 @@ def test_answers_are_told_latest_first(store: Store) -> None:
         store.settle(claim(store), result, MONDAY + timedelta(minutes=minute), retry_at)
     assert [row.state for row in store.answered(10)] == [DeliveryState.REFUSED, DeliveryState.ACCEPTED]
     assert [row.policy for row in store.answered(1)] == [True]
+
+
+def test_the_next_row_is_found_along_an_index(tmp_path: Path) -> None:
+    """However many rows wait: a sort of all of them for each claim would grow with the square."""
+    database = open_database(f"sqlite:///{tmp_path}/wire.db")
+    migrate(database)
+    store = SqlStore(database)
+    queued(store, "ana@example.org")
+    seen: list[tuple[str, tuple[object, ...]]] = []
+    event.listen(database.main, "before_cursor_execute", lambda *call: seen.append(call[2:4]))
+    store.waiting(MONDAY, IDS)
+    query, values = seen[-1]
+    with database.read() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", values).all()
+    assert any("USING INDEX ix_deliveries_next_attempt_at" in str(row) for row in plan)
+    assert not any("TEMP B-TREE" in str(row) for row in plan)
+    database.close()

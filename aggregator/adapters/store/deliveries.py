@@ -95,8 +95,9 @@ class SqlDeliveryStore:
 
 def _next(now: datetime, newsletter_ids: Collection[str]) -> Select[tuple[int]]:
     """The id of the row to claim, found along the index of `next_attempt_at`."""
-    due = (deliveries.c.next_attempt_at <= now, issues.c.newsletter_id.in_(newsletter_ids))
-    query = select(deliveries.c.id).join_from(deliveries, issues).where(*due)
+    # A join would let SQLite begin with the issues and sort every waiting row for each claim.
+    newsletter = select(issues.c.newsletter_id).where(issues.c.id == deliveries.c.issue_id).scalar_subquery()
+    query = select(deliveries.c.id).where(deliveries.c.next_attempt_at <= now, newsletter.in_(newsletter_ids))
     return query.order_by(deliveries.c.next_attempt_at, deliveries.c.id).limit(1)
 
 
