@@ -1,0 +1,80 @@
+"""Which Stories go out, and in which order: stories, query -> Digest.
+
+publish: entries.select > **selection** > feedwriter; compose: ... > **selection** > rendering
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+from aggregator.model import Digest, Newsletter, Section, Story
+from aggregator.query import Query, story_subject
+
+SHARE_OF_ONE_SOURCE = 4
+"""A feed fills at most one in this many places of a Digest that has other sources too, however much it publishes."""
+
+
+def matching(stories: Iterable[Story], query: Query, now: datetime) -> Iterator[Story]:
+    """The Stories a query gives, in the order they came."""
+    return (story for story in stories if query.matches(story_subject(story), now))
+
+
+def digest(newsletter: Newsletter, stories: Sequence[Story], query: Query, now: datetime) -> Digest:
+    """The Stories of a newsletter as an editor would lay them out.
+
+    The newest have the places, and no feed has more than its share of them. What has no place is the overflow,
+    the feeds in turns, so that its beginning is as varied as the sections are.
+    """
+    newest_first = sorted(matching(stories, query, now), key=_age)
+    places, overflow = _share_out(newest_first, newsletter.max_stories)
+    return Digest(title=newsletter.title, sections=_sections(places, newsletter.group_by), overflow=_in_turns(overflow))
+
+
+def _age(story: Story) -> tuple[float, int]:
+    """Sorts the newest first; of one date, the one that came last."""
+    return -story.head.date.timestamp(), -story.seq
+
+
+def _share_out(stories: Sequence[Story], limit: int) -> tuple[list[Story], list[Story]]:
+    """The Stories that have a place, and the others."""
+    alone = len({story.head.feed_id for story in stories}) == 1
+    share = limit if alone else -(-limit // SHARE_OF_ONE_SOURCE)
+    taken: Counter[str] = Counter()
+    places: list[Story] = []
+    overflow: list[Story] = []
+    for story in stories:
+        if len(places) < limit and taken[story.head.feed_id] < share:
+            taken[story.head.feed_id] += 1
+            places.append(story)
+        else:
+            overflow.append(story)
+    return places, overflow
+
+
+def _in_turns(stories: Sequence[Story]) -> tuple[Story, ...]:
+    """The first Story of every feed, then the second of every feed, and so on."""
+    seen: Counter[str] = Counter()
+    turns: list[tuple[int, Story]] = []
+    for story in stories:
+        turns.append((seen[story.head.feed_id], story))
+        seen[story.head.feed_id] += 1
+    return tuple(story for _, story in sorted(turns, key=lambda turn: turn[0]))
+
+
+def _sections(stories: Sequence[Story], group_by: str) -> tuple[Section, ...]:
+    """Stories under the first tag each has of the namespace: big sections first, those without a tag last."""
+    groups: dict[str, list[Story]] = {}
+    headings = {"": ""}
+    for story in stories:
+        tag = next((tag for tag in story.tags if tag.namespace == group_by), None)
+        groups.setdefault(tag.name if tag else "", []).append(story)
+        if tag and (tag.label or tag.name not in headings):
+            headings[tag.name] = tag.text
+    sections = (Section(heading=headings[name], stories=tuple(group)) for name, group in groups.items())
+    return tuple(sorted(sections, key=_rank))
+
+
+def _rank(section: Section) -> tuple[bool, int, str]:
+    return not section.heading, -len(section.stories), section.heading.casefold()

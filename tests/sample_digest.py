@@ -1,0 +1,129 @@
+"""Digests for the tests of mail: a plain one of any size, and one with everything a reader may meet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from html import escape
+
+from aggregator.model import (
+    Digest,
+    Entry,
+    EntryKeys,
+    Feed,
+    Link,
+    Newsletter,
+    Person,
+    SafeHtml,
+    Section,
+    Site,
+    Story,
+    Tag,
+)
+
+NOW = datetime(2026, 11, 24, 6, 30, tzinfo=UTC)
+SITE = Site(
+    title="Think Tank Wire",
+    base_url="https://wire.example.org",
+    timezone="Europe/Paris",
+    contact="desk@wire.example.org",
+)
+NEWSLETTER = Newsletter(
+    id="weekly",
+    title="The week in think tanks",
+    schedule="mon 07:30",
+    timezone="Europe/Paris",
+    sender="Think Tank Wire <wire@example.org>",
+    group_by="topic",
+)
+FEEDS = {
+    feed.id: feed
+    for feed in (
+        Feed(id="north", url="https://north.example.net/rss.xml", name="Northern Institute", language="en"),
+        Feed(id="sud", url="https://sud.example.com/flux", name="Observatoire du Sud", language="fr"),
+        Feed(id="haus", url="https://haus.example.de/feed", name="Haus für Außenpolitik", language="de"),
+    )
+}
+
+
+def entry(title: str, **fields: object) -> Entry:
+    """An entry of the feed `north`, a day old, unless told otherwise."""
+    slug = "-".join(re.findall(r"[a-z0-9]+", title.lower()))[:60] or "paper"
+    values: dict[str, object] = {
+        "feed_id": "north",
+        "keys": EntryKeys(identity=(), fold=(), digest=b""),
+        "title": title,
+        "links": (Link(href=f"https://north.example.net/papers/{slug}"),),
+        "summary": SafeHtml(f"<p>A short account of {escape(title)}.</p>"),
+        "first_seen": NOW - timedelta(hours=1),
+        "changed_at": NOW - timedelta(hours=1),
+        "date": NOW - timedelta(days=1),
+    }
+    return Entry(**(values | fields))
+
+
+def story(number: int, *entries: Entry) -> Story:
+    """A Story of these entries, the number `number` in the order of arrival."""
+    seen = entries[0].first_seen
+    return Story(id=f"story-{number}", seq=number, first_seen=seen, updated=seen, entries=entries)
+
+
+def digest_of(stories: Sequence[Story], **fields: object) -> Digest:
+    """These Stories in one section without a heading, unless told otherwise."""
+    values: dict[str, object] = {
+        "title": NEWSLETTER.title,
+        "sections": (Section(heading="", stories=tuple(stories)),) if stories else (),
+    }
+    return Digest(**(values | fields))
+
+
+def plain_digest(count: int) -> Digest:
+    """`count` Stories of the usual length, the newest first."""
+    return digest_of(
+        [
+            story(
+                count - number,
+                entry(
+                    f"Paper {number}: what the ministers agreed and what remains to be done next year",
+                    date=NOW - timedelta(hours=number),
+                    authors=(Person(name="Ada Moreau"),),
+                    summary=SafeHtml(
+                        f"<p>Finding {number} is new. {'The evidence comes from nine countries. ' * 9}</p>"
+                    ),
+                    tags=(Tag(name="type:report", origin="rule"), Tag(name="topic:trade", origin="rule")),
+                ),
+            )
+            for number in range(count)
+        ]
+    )
+
+
+def full_digest() -> Digest:
+    """Two sections and an overflow, with everything a Story may have: also-at, authors, tags, scripts, gaps."""
+    energy, report = Tag(name="topic:energy", origin="rule", label="Energy"), Tag(name="type:report", origin="rule")
+    storage = story(
+        9,
+        entry(
+            "Gas storage before the winter", authors=(Person(name="Ada Moreau"), Person(name="Jon Li")), tags=(report,)
+        ),
+        entry(
+            "Le stockage de gaz avant l’hiver",
+            feed_id="sud",
+            links=(Link(href="https://sud.example.com/gaz?a=1&b=2"),),
+            language="fr",
+        ),
+    )
+    grid = story(8, entry("Netze & Speicher: <Ausbau> vor 2030", feed_id="haus", language="de", tags=(energy,)))
+    untitled = story(7, entry("", summary=SafeHtml("<p>A note that its publisher gave no title.</p>")))
+    arabic = story(6, entry("أمن الطاقة في الخليج", language="ar", summary=SafeHtml("")))
+    homeless = story(5, entry("A paper without an address", links=()))
+    brief = story(4, entry("A title for the overflow"))
+    return Digest(
+        title=NEWSLETTER.title,
+        sections=(
+            Section(heading="Energy", stories=(storage, grid)),
+            Section(heading="", stories=(untitled, arabic, homeless)),
+        ),
+        overflow=(brief,),
+    )
