@@ -74,6 +74,18 @@ def absolute_http(url: str, base: str | None = None) -> str | None:
     return whole if len(whole) <= MAX_LENGTH and whole.isprintable() and " " not in whole else None
 
 
+def ascii_url(url: str) -> str | None:
+    """An http address of any script in the ASCII form that mails can carry (RFC 3987 3.1, RFC 3986 2)."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        encoded = host if host.isascii() else idna.encode(host, uts46=True).decode()
+    except ValueError:  # errors of idna are such too
+        return None
+    netloc = parts.netloc if encoded == host else f"{encoded}:{port}" if port else encoded
+    return quote(urlunsplit(parts._replace(netloc=netloc)), safe="!#$%&'()*+,-./:;=?@[]_~")
+
+
 def without_secrets(url: str) -> str:
     """`url` as it may stand in a log: userinfo and the values of secret-looking parameters are starred."""
     try:

@@ -1,0 +1,54 @@
+"""Publishers' words made fit to show in a list: one line of text, ended where a reader would pause."""
+
+from __future__ import annotations
+
+import re
+
+from aggregator.model import Entry, SafeHtml
+from aggregator.subject import plain_text
+
+_READ_AHEAD = 20
+"""Characters of markup looked at for each one shown, so that a long report costs no more than a note."""
+_UNSEEN = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u200b\u202a-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff]")
+"""Controls, and the marks that would turn the direction of what follows (UAX 9)."""
+_SENTENCE_END = re.compile(
+    r"(?<![\s.(]\w)(?<!\b[A-Z][a-z])(?<!\bProf)(?<!\betc)(?<!\b(?:cf|vs|al|ca))[.!?…][\"'”’»)\]]*(?=\s+[^\sa-z])|[。！？][」』”]?"
+)
+"""A full stop that ends no initial or short title, with a capital or a digit after it."""
+_APPENDED = re.compile(r"\s*(?:The post .{1,500}? (?:appeared first|first appeared) on .{1,200}|\[(?:…|\.\.\.)\])$")
+"""What WordPress puts after an excerpt."""
+
+
+def one_line(text: str) -> str:
+    """The text on one line, without controls and direction overrides."""
+    return " ".join(_UNSEEN.sub("", text).split())
+
+
+def cut(text: str, limit: int) -> str:
+    """The text in at most `limit` characters, ended after a word and with an ellipsis when something is left out."""
+    if len(text) <= limit:
+        return text
+    space = text.rfind(" ", 0, limit)
+    return text[: space if space > limit // 2 else limit - 1].rstrip(" ,;:–—-(«“") + "…"
+
+
+def excerpt(entry: Entry, limit: int) -> str:
+    """The beginning of the summary, else of the content: whole sentences where they fill half of `limit`."""
+    for html in (entry.summary, entry.content):
+        text = _APPENDED.sub("", one_line(plain_text(_beginning(html, limit * _READ_AHEAD))))
+        if text and text != one_line(entry.title):
+            return _cut_at_sentence(text, limit)
+    return ""
+
+
+def _beginning(html: SafeHtml, limit: int) -> SafeHtml:
+    """The first `limit` characters, without a tag that the cut went through."""
+    head = html[:limit]
+    return SafeHtml(head[: head.rfind("<")] if head.rfind("<") > head.rfind(">") else head)
+
+
+def _cut_at_sentence(text: str, limit: int) -> str:
+    if len(text) <= limit:
+        return text
+    ends = [end for found in _SENTENCE_END.finditer(text) if limit // 2 <= (end := found.end()) <= limit]
+    return text[: ends[-1]] if ends else cut(text, limit)
