@@ -1,0 +1,80 @@
+"""Channels: Stories out of the store, one publication per channel and format into it.
+
+    stories.newest > selection > feedwriter > publications.put
+
+What did not change keeps its bytes and its ETag, so publishing again costs readers nothing.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+
+from aggregator.model import Channel, Feed, Format, Publication, Site, Story
+from aggregator.ports import Clock, PublicationStore, StoryStore
+from aggregator.query import parse_query, required_tags
+from aggregator.steps.feedwriter.writer import write_channel
+from aggregator.steps.selection import matching
+
+SCANNED = 5_000
+"""A channel is filled from this many of the newest Stories (of those with the tags its query demands), no more:
+a query that nothing matches must not read the whole store."""
+PAGE = 200
+"""Stories read at a time, at least."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishPorts:
+    """What publishing needs of the world."""
+
+    stories: StoryStore
+    publications: PublicationStore
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishPlan:
+    """What feeds.yaml says of publishing; `channels` includes the one of everything, whose id is ""."""
+
+    site: Site
+    channels: tuple[Channel, ...]
+    feeds: Mapping[str, Feed]
+
+
+def publish(ports: PublishPorts, plan: PublishPlan) -> int:
+    """Bring all publications up to date and drop those of channels no longer planned; returns how many changed."""
+    now = ports.clock.now()
+    written = [publication for channel in plan.channels for publication in _written(ports, plan, channel, now)]
+    changed = ports.publications.put(written)
+    return changed + ports.publications.prune([publication.path for publication in written])
+
+
+def build(ports: PublishPorts, plan: PublishPlan, channel: Channel, format: Format) -> Publication:
+    """One format of any channel, as it is now, without storing it; raises QueryError."""
+    stories = _stories(ports, channel, ports.clock.now())
+    return write_channel(channel, stories, format, site=plan.site, feeds=plan.feeds)
+
+
+def _written(ports: PublishPorts, plan: PublishPlan, channel: Channel, now: datetime) -> list[Publication]:
+    stories = _stories(ports, channel, now)
+    return [write_channel(channel, stories, name, site=plan.site, feeds=plan.feeds) for name in channel.formats]
+
+
+def _stories(ports: PublishPorts, channel: Channel, now: datetime) -> list[Story]:
+    """The newest Stories the channel's query gives, by the order of their first sight."""
+    query = parse_query(channel.query)
+    candidates = _newest(ports.stories, required_tags(query), page=max(channel.size, PAGE))
+    return list(islice(matching(candidates, query, now), channel.size))
+
+
+def _newest(stories: StoryStore, tags: frozenset[str], *, page: int) -> Iterator[Story]:
+    """Stories from the newest down, read only as far as they are asked for."""
+    read, before = 0, None
+    while read < SCANNED:
+        limit = min(page, SCANNED - read)
+        found = stories.newest(limit=limit, before=before, tags=tags)
+        yield from found
+        if len(found) < limit:
+            return
+        read += limit
+        before = found[-1].seq
