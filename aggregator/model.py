@@ -115,6 +115,7 @@ class Cause(StrEnum):
     NOT_A_FEED = "not-a-feed"
     PARSE_LIMIT = "parse-limit"
     PARSE = "parse"
+    INTERNAL = "internal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,30 +6,19 @@ queue, and the loop pauses when nobody takes it, so that memory does not grow wi
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
-from urllib.parse import urljoin, urlsplit
 
-from aiohttp import (
-    ClientConnectorCertificateError,
-    ClientConnectorDNSError,
-    ClientConnectorError,
-    ClientError,
-    ClientPayloadError,
-    ClientResponse,
-    ClientResponseError,
-    ClientSession,
-    ClientSSLError,
-    ClientTimeout,
-    ConnectionTimeoutError,
-    DummyCookieJar,
-    InvalidURL,
-    TCPConnector,
-)
+import structlog
+from aiohttp import ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
+from aggregator.adapters.causes import explain, one_line
 from aggregator.adapters.decoding import ACCEPTED, BadEncoding, Decoder, TooBig
-from aggregator.adapters.guard import Blocked, Guard, GuardedResolver
+from aggregator.adapters.guard import Guard, GuardedResolver
 from aggregator.adapters.lanes import Lanes
+from aggregator.adapters.lookup import LookUp, system_look_up
+from aggregator.adapters.redirects import REDIRECTS, BadRedirect, Hop
 from aggregator.adapters.wishes import read_wishes
 from aggregator.model import (
     Cause,
@@ -44,15 +33,16 @@ from aggregator.model import (
 from aggregator.settings.values import Polling
 from aggregator.urls import without_secrets
 
-HOPS = 5
 LONGEST_VALIDATOR = 1024
 CONNECT_SECONDS = 10
 READ_OCTETS = 64 * 1024
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
+CONDITIONS = ("If-None-Match", "If-Modified-Since")
 ACCEPT = (
     "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, "
     "application/xml;q=0.8, text/xml;q=0.8, application/json;q=0.7, */*;q=0.1"
 )
+
+log = structlog.get_logger()
 
 
 class _Failure(Exception):
@@ -67,11 +57,14 @@ class _Failure(Exception):
 class AiohttpFetcher:
     """`ports.Fetcher` over HTTP; one `fetch` at a time, `close` ends one that is under way."""
 
-    def __init__(self, polling: Polling, *, user_agent: str, now: Callable[[], datetime]) -> None:
-        self._polling = polling
-        self._now = now
+    def __init__(
+        self, polling: Polling, *, user_agent: str, now: Callable[[], datetime], look_up: LookUp = system_look_up
+    ) -> None:
+        self._polling, self._now, self._look_up = polling, now, look_up
         self._headers = {"User-Agent": user_agent, "Accept": ACCEPT, "Accept-Encoding": ACCEPTED}
+        self._guard = Guard(allow_private=polling.allow_private, ports=polling.ports)
         self._lanes: Lanes | None = None
+        self._told: set[tuple[str, str]] = set()
 
     def fetch(self, requests: Sequence[FetchRequest]) -> Iterator[FetchOutcome]:
         """Yield one outcome per request, as they complete; never raises for a bad feed."""
@@ -93,10 +86,9 @@ class AiohttpFetcher:
             self._lanes.stop()
 
     def _session(self) -> ClientSession:
-        guard = Guard(allow_private=self._polling.allow_private, ports=self._polling.ports)
         connector = TCPConnector(
-            resolver=GuardedResolver(guard),
-            socket_factory=guard.make_socket,
+            resolver=GuardedResolver(self._guard, self._look_up),
+            socket_factory=self._guard.make_socket,
             use_dns_cache=False,  # one look-up per connection: the address checked is the address used
             limit=0,  # the run counts connections itself, so that waiting for a turn costs no time-out
         )
@@ -113,69 +105,45 @@ class AiohttpFetcher:
         try:
             async with asyncio.timeout(self._polling.timeout.total_seconds()):
                 return await self._follow(session, request)
-        except _Failure as failure:
-            return FetchFailed(
-                feed_id=request.feed_id,
-                cause=failure.cause,
-                message=failure.message,
-                status=failure.status,
-                wishes=failure.wishes,
-            )
-        except TimeoutError:
-            seconds = self._polling.timeout.total_seconds()
-            return FetchFailed(
-                feed_id=request.feed_id, cause=Cause.TIMEOUT, message=f"no whole answer within {seconds:g} s"
-            )
-        except (ClientError, OSError, ValueError, UnicodeError) as error:
-            cause, message = _explain(error)
-            return FetchFailed(feed_id=request.feed_id, cause=cause, message=message)
+        except Exception as error:  # whatever it is, it is the fate of this feed alone
+            return _failed(request, error)
 
     async def _follow(self, session: ClientSession, request: FetchRequest) -> FetchOutcome:
-        """Walk the redirects by hand: each hop is checked like the first, and secrets stay with their host."""
-        url, downgrades = request.url, 0
-        headers = _request_headers(request)
-        for _ in range(HOPS + 1):
-            if urlsplit(url).scheme.lower() not in ("http", "https"):
-                raise _Failure(Cause.BLOCKED_ADDRESS, f"{without_secrets(url)[:200]} is not an http address")
-            async with session.get(url, headers=headers, allow_redirects=False) as response:
+        hop = Hop(url=self._guard.read(request.url).with_fragment(None), headers=_request_headers(request))
+        not_before: datetime | None = None
+        while True:
+            async with session.get(hop.url, headers=hop.headers, allow_redirects=False) as response:
+                wishes = _not_sooner(read_wishes(response.headers, self._now()), not_before)
                 if response.status not in REDIRECTS:
-                    return await self._answer(request, url, response)
-                target = urljoin(url, response.headers.get("Location", ""))
-            if target == url:
-                raise _Failure(Cause.REDIRECT, f"{response.status} to itself or to nowhere", response.status)
-            if urlsplit(url).scheme == "https" and urlsplit(target).scheme == "http":
-                downgrades += 1
-                if downgrades > 1:
-                    raise _Failure(Cause.REDIRECT, "redirected from https to http more than once", response.status)
-            if _origin(url) != _origin(target):
-                headers = {}
-            url = target
-        raise _Failure(Cause.REDIRECT, f"more than {HOPS} redirects, last to {without_secrets(url)[:200]}")
+                    return await self._answer(request, hop, response, wishes)
+                status, location = response.status, response.headers.get("Location", "")
+            try:
+                hop, not_before = hop.next(status, location, self._guard.read), wishes.retry_after
+            except BadRedirect as error:
+                raise _Failure(Cause.REDIRECT, str(error), status, wishes) from error
 
-    async def _answer(self, request: FetchRequest, url: str, response: ClientResponse) -> FetchOutcome:
-        wishes = read_wishes(response.headers, self._now())
-        if response.status == 304:
+    async def _answer(
+        self, request: FetchRequest, hop: Hop, response: ClientResponse, wishes: ServerWishes
+    ) -> FetchOutcome:
+        if response.status == 304 and any(name in hop.headers for name in CONDITIONS):
+            self._tell_if_moved(request, hop)
             return NotModified(
                 feed_id=request.feed_id, validators=_refreshed(request.validators, response), wishes=wishes
             )
         if response.status == 410:
             raise _Failure(Cause.GONE, "410: the publisher says this feed is gone for good", 410, wishes)
         if response.status != 200:
-            words = f"the server answered {response.status} {response.reason}"[:200]
-            raise _Failure(Cause.STATUS, words, response.status, wishes)
+            raise _Failure(Cause.STATUS, _status_words(response), response.status, wishes)
         body = await self._body(response)
         if not body.strip():
             raise _Failure(Cause.EMPTY, "the server answered 200 with an empty body", 200, wishes)
-        validators = Validators(
-            etag=_bounded(response.headers.get("ETag")),
-            last_modified=_bounded(response.headers.get("Last-Modified")),
-            body_sha256=sha256(body).hexdigest(),
-        )
+        self._tell_if_moved(request, hop)
+        validators = _validators(hop, response, body)
         if validators.body_sha256 == request.validators.body_sha256:
             return NotModified(feed_id=request.feed_id, validators=validators, wishes=wishes, same_body=True)
         return Fetched(
             feed_id=request.feed_id,
-            url=url,
+            url=str(hop.url),
             status=200,
             body=body,
             content_type=response.headers.get("Content-Type"),
@@ -186,7 +154,9 @@ class AiohttpFetcher:
     async def _body(self, response: ClientResponse) -> bytes:
         limit = self._polling.max_body
         try:
-            decoder = Decoder(response.headers.get("Content-Encoding", ""), limit=limit)
+            decoder = Decoder(", ".join(response.headers.getall("Content-Encoding", ())), limit=limit)
+            if (response.content_length or 0) > limit:
+                raise TooBig
             async for piece in response.content.iter_chunked(READ_OCTETS):
                 decoder.feed(piece)
             return decoder.body()
@@ -197,15 +167,36 @@ class AiohttpFetcher:
             response.close()
             raise _Failure(Cause.ENCODING, str(error), response.status) from error
 
+    def _tell_if_moved(self, request: FetchRequest, hop: Hop) -> None:
+        """Log a permanent redirect, once per process: the address in feeds.yaml is a person's to change."""
+        move = (request.feed_id, without_secrets(str(hop.url)))
+        if hop.count and hop.moved_for_good and move not in self._told:
+            self._told.add(move)
+            log.warning("feed moved for good; change its url in feeds.yaml", feed_id=move[0], to=move[1])
+
+
+def _not_sooner(wishes: ServerWishes, moment: datetime | None) -> ServerWishes:
+    """A redirect's Retry-After counts too (RFC 9110 10.2.3)."""
+    return replace(wishes, retry_after=max(moment, wishes.retry_after or moment)) if moment else wishes
+
 
 def _request_headers(request: FetchRequest) -> dict[str, str]:
     """The feed's own headers and the validators as they were given to us (RFC 9110 13.1)."""
     headers = dict(request.headers)
-    if request.validators.etag:
-        headers["If-None-Match"] = request.validators.etag
-    if request.validators.last_modified:
-        headers["If-Modified-Since"] = request.validators.last_modified
+    for name, value in zip(CONDITIONS, (request.validators.etag, request.validators.last_modified), strict=True):
+        if value:
+            headers[name] = value
     return headers
+
+
+def _validators(hop: Hop, response: ClientResponse, body: bytes) -> Validators:
+    """What a 200 gave us; of another origin only our own hash, as the next poll must not bring its words here."""
+    headers = response.headers if hop.at_home else {}
+    return Validators(
+        etag=_bounded(headers.get("ETag")),
+        last_modified=_bounded(headers.get("Last-Modified")),
+        body_sha256=sha256(body).hexdigest(),
+    )
 
 
 def _refreshed(old: Validators, response: ClientResponse) -> Validators:
@@ -218,48 +209,33 @@ def _refreshed(old: Validators, response: ClientResponse) -> Validators:
 
 
 def _bounded(validator: str | None) -> str | None:
-    return validator if validator and len(validator) <= LONGEST_VALIDATOR else None
+    """Opaque text, unless it is too long to keep or holds octets that could not be sent back as they came."""
+    return validator if validator and len(validator) <= LONGEST_VALIDATOR and validator.isprintable() else None
 
 
-def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    return parts.scheme.lower(), parts.netloc.lower()
+def _status_words(response: ClientResponse) -> str:
+    unasked = ", though we asked for no comparison" if response.status == 304 else ""
+    return f"the server answered {response.status} {response.reason}{unasked}"
 
 
-def _explain(error: BaseException) -> tuple[Cause, str]:
-    """The cause of a failed connection, in words without addresses that may hold secrets."""
-    blocked = _find(error, Blocked)
-    if blocked is not None:
-        return Cause.BLOCKED_ADDRESS, str(blocked)
-    match error:
-        case ClientConnectorDNSError():
-            return Cause.DNS, f"the name {error.host!r} cannot be looked up"
-        case ClientConnectorCertificateError():
-            return Cause.TLS, f"the certificate of {error.host!r} is not valid: {error.certificate_error}"[:200]
-        case ClientSSLError():
-            return Cause.TLS, f"no secure connection to {error.host!r}"
-        case ConnectionTimeoutError():
-            return Cause.TIMEOUT, f"no connection within {CONNECT_SECONDS} s"
-        case ClientConnectorError():
-            return Cause.CONNECT, f"no connection to {error.host!r}: {error.os_error.strerror or error.os_error}"[:200]
-        case ClientPayloadError():
-            return Cause.CONNECT, "the connection ended before the whole body had come"
-        case InvalidURL() | UnicodeError():
-            return Cause.BLOCKED_ADDRESS, "the address is not a valid http address"
-        case ClientResponseError():
-            return Cause.CONNECT, f"the answer is not valid HTTP: {error.message}"[:200]
-        case _:
-            return Cause.CONNECT, f"the connection failed: {type(error).__name__}"
+def _failed(request: FetchRequest, error: Exception) -> FetchFailed:
+    if isinstance(error, _Failure):
+        return FetchFailed(
+            feed_id=request.feed_id,
+            cause=error.cause,
+            message=one_line(error.message),
+            status=error.status,
+            wishes=error.wishes,
+        )
+    cause, message = explain(error) or _fault_of_ours(request, error)
+    return FetchFailed(feed_id=request.feed_id, cause=cause, message=one_line(message))
 
 
-def _find(error: BaseException | None, kind: type[Blocked]) -> Blocked | None:
-    """The Blocked that lies under an error of aiohttp's."""
-    seen = 0
-    while error is not None and seen < 10:
-        if isinstance(error, kind):
-            return error
-        os_error = getattr(error, "os_error", None)
-        if isinstance(os_error, kind):
-            return os_error
-        error, seen = error.__cause__ or error.__context__, seen + 1
-    return None
+def _fault_of_ours(request: FetchRequest, error: Exception) -> tuple[Cause, str]:
+    """Log where it happened; the error's text stays out of the log, as it may quote a header that is a secret."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "unknown"
+    log.error("fetch broke down", feed_id=request.feed_id, kind=type(error).__name__, where=where)
+    return Cause.INTERNAL, f"an error of our own: {type(error).__name__}; the log says where"

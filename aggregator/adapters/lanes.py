@@ -7,6 +7,7 @@ requests one after another. Finished outcomes wait in a bounded queue for the co
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
 from urllib.parse import urlsplit
@@ -32,14 +33,14 @@ class Lanes:
     ) -> None:
         self._fetch, self._open_session = fetch, open_session
         self._concurrency, self._per_host = concurrency, per_host
-        self._count = len(requests)
         self._hosts: dict[str, deque[FetchRequest]] = {}
         for request in requests:
-            self._hosts.setdefault(urlsplit(request.url).netloc.lower(), deque()).append(request)
+            self._hosts.setdefault(_host(request.url), deque()).append(request)
         self._ready: SimpleQueue[FetchOutcome | BaseException | None] = SimpleQueue()
-        self._loop = asyncio.new_event_loop()
         self._room = asyncio.Semaphore(2 * concurrency)
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._work: asyncio.Task[None] | None = None
+        self._stopping = False
         self._thread = Thread(target=self._run, name="fetcher", daemon=True)
 
     def outcomes(self) -> Iterator[FetchOutcome]:
@@ -51,31 +52,38 @@ class Lanes:
                 raise outcome
             taken += 1
             if taken >= self._concurrency:  # giving room back costs a wake-up of the loop: not for each one
-                self._loop.call_soon_threadsafe(self._give_room, taken)
+                self._tell_loop(self._give_room, taken)
                 taken = 0
             yield outcome
 
     def stop(self) -> None:
-        """Drop what is under way; safe from any thread, any number of times."""
+        """Drop what is under way; safe from any thread, any number of times, at any moment."""
+        self._stopping = True
         if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._cancel)
+            self._tell_loop(self._cancel)
             self._thread.join()
+
+    def _tell_loop(self, function: Callable[..., None], *arguments: int) -> None:
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop has ended meanwhile, and needs no telling
+                self._loop.call_soon_threadsafe(function, *arguments)
 
     def _run(self) -> None:
         try:
-            self._loop.run_until_complete(self._main())
+            with asyncio.Runner() as runner:
+                self._loop = runner.get_loop()
+                runner.run(self._main())
         except asyncio.CancelledError:
             self._ready.put(None)
         except BaseException as error:
             self._ready.put(error)
         else:
             self._ready.put(None)
-        finally:
-            self._loop.run_until_complete(self._loop.shutdown_default_executor())
-            self._loop.close()
 
     async def _main(self) -> None:
         self._work = asyncio.current_task()
+        if self._stopping:  # said before there was anything to cancel
+            return
         slots = asyncio.Semaphore(self._concurrency)
         async with self._open_session() as session, asyncio.TaskGroup() as lanes:
             for host, waiting in self._hosts.items():
@@ -99,3 +107,11 @@ class Lanes:
     def _cancel(self) -> None:
         if self._work is not None:
             self._work.cancel()
+
+
+def _host(url: str) -> str:
+    """Whose server it is; addresses that cannot be read share a lane, and fail in it."""
+    try:
+        return (urlsplit(url).hostname or "").removesuffix(".")
+    except ValueError:
+        return ""

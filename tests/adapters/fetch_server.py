@@ -1,0 +1,150 @@
+"""A scripted HTTP server on the loopback, which remembers what each request carried.
+
+It is written on bare streams, because most of what it must answer is not proper HTTP.
+"""
+
+import asyncio
+import ssl
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+LONGEST_TALK = 20
+"""Seconds after which a connection is cut: the bound of every script."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One request as it came in."""
+
+    path: str
+    headers: Mapping[str, str]
+    connection: int
+    address: str
+
+    def carried(self, *names: str) -> dict[str, str]:
+        return {name: self.headers[name.lower()] for name in names if name.lower() in self.headers}
+
+
+@dataclass
+class Talk:
+    """One connection, for scripts that write as they like; `sent` counts what the network has taken."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    number: int
+    sent: int = 0
+    closed_by_client: threading.Event = field(default_factory=threading.Event)
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+        self.sent += len(data)
+
+    async def pause(self) -> None:
+        """A moment, in which the other side may leave."""
+        await asyncio.sleep(0.02)
+        if self.reader.at_eof() or self.reader.exception():
+            raise ConnectionResetError
+
+
+Script = Callable[[Talk], Awaitable[None]]
+Answer = bytes | Script
+
+
+def answer(status: int = 200, body: bytes = b"", **headers: str) -> bytes:
+    """A whole answer; `content_type="x"` gives `Content-Type: x`."""
+    lines = [f"HTTP/1.1 {status} Word", f"Content-Length: {len(body)}"]
+    lines += [f"{name.replace('_', '-').title()}: {value}" for name, value in headers.items()]
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
+
+
+def head(*lines: str) -> bytes:
+    """A status line and headers, as written."""
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
+
+
+class FetchServer:
+    """Serves `answers[path]`: bytes are sent as they are, a script may do what it likes and ends the connection."""
+
+    def __init__(self, host: str = "127.0.0.1", *, tls: ssl.SSLContext | None = None, greeting: bytes = b"") -> None:
+        self.host, self._tls, self._greeting = host, tls, greeting
+        self.answers: dict[str, Answer | list[Answer]] = {}
+        self.seen: list[Seen] = []
+        self.talks: list[Talk] = []
+        self.busiest = 0
+        self._busy = 0
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._ready.wait(10)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._end.set)
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+
+    def url(self, path: str = "/feed", name: str | None = None) -> str:
+        return f"{'https' if self._tls else 'http'}://{name or self.host}:{self.port}{path}"
+
+    def paths(self) -> list[str]:
+        return [seen.path for seen in self.seen]
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._end = asyncio.Event()
+        server = await asyncio.start_server(self._converse, self.host, 0, limit=2**20, ssl=self._tls)
+        self.port: int = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        await self._end.wait()
+        server.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talk = Talk(reader=reader, writer=writer, number=len(self.talks))
+        self.talks.append(talk)
+        with suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            async with asyncio.timeout(LONGEST_TALK):
+                await talk.send(self._greeting)
+                while await self._serve_one(talk, reader):
+                    pass
+        if reader.at_eof() or isinstance(reader.exception(), OSError):
+            talk.closed_by_client.set()
+        writer.close()
+
+    async def _serve_one(self, talk: Talk, reader: asyncio.StreamReader) -> bool:
+        request = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        path = request[0].split(" ")[1]
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in request[1:-2])}
+        address = talk.writer.get_extra_info("sockname")[0]
+        self.seen.append(Seen(path=path, headers=headers, connection=talk.number, address=address))
+        self._busy += 1
+        self.busiest = max(self.busiest, self._busy)
+        try:
+            return await self._perform(talk, self._next(path))
+        finally:
+            self._busy -= 1
+
+    async def _perform(self, talk: Talk, script: Answer) -> bool:
+        if isinstance(script, bytes):
+            await talk.send(script)
+            return b"connection: close" not in script.lower()
+        await script(talk)
+        return False
+
+    def _next(self, path: str) -> Answer:
+        script = self.answers.get(path, answer(404))
+        if isinstance(script, list):
+            return script.pop(0) if len(script) > 1 else script[0]
+        return script
