@@ -12,13 +12,13 @@ from typing import Annotated, Any, ClassVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from aggregator.errors import QueryError
 from aggregator.query import parse_query
 from aggregator.schedule import parse_schedule
+from aggregator.settings.addresses import read_address
 from aggregator.subject import slug
 
 _ISO_3166 = (
@@ -161,19 +161,12 @@ def _base_url(text: str) -> str:
     return text.rstrip("/")
 
 
-def _address(text: str) -> str:
-    try:
-        return validate_email(text.strip(), check_deliverability=False, test_environment=True).normalized
-    except EmailNotValidError as error:
-        raise ValueError(f"is not an e-mail address: {error}") from None
-
-
 def _mailbox(text: str) -> str:
     text = _line(text)
     found = _MAILBOX.fullmatch(text)
     if not found:
-        return _address(text)
-    name, address = (found["quoted"] or found["plain"] or "").strip(), _address(found["address"])
+        return read_address(text)
+    name, address = (found["quoted"] or found["plain"] or "").strip(), read_address(found["address"])
     if not name:
         return address
     plain = re.fullmatch(r"[^()<>\[\]:;@\\,.\"]+", name)  # RFC 5322 3.2.3: specials ask for quotes
@@ -204,7 +197,7 @@ ScheduleText = Annotated[str, AfterValidator(_schedule), _shown("[0-9]{1,2}:[0-9
 TagName = Annotated[str, AfterValidator(_tag), _shown("^[a-z][a-z0-9-]*:[^ ]+$", "topic:energy", "publisher:ifri")]
 WebAddress = Annotated[str, AfterValidator(_web_address), _shown("^https?://", "https://www.example.org/rss.xml")]
 BaseUrl = Annotated[str, AfterValidator(_base_url), _shown("^https?://[^?#]+$", "https://wire.example.org")]
-Address = Annotated[str, AfterValidator(_address), _shown("@", "desk@example.org")]
+Address = Annotated[str, AfterValidator(read_address), _shown("@", "desk@example.org")]
 Mailbox = Annotated[str, AfterValidator(_mailbox), _shown("@", "Think Tank Wire <wire@example.org>")]
 PrivateHost = Annotated[str, AfterValidator(_private), Field(examples=["10.0.0.0/8", "intranet.example.org"])]
 Port = Annotated[int, Field(ge=1, le=65535)]
