@@ -1,0 +1,142 @@
+"""Who gets what: one person added, a file imported, a reader who leaves.
+
+    lines > addresses > subscribers.put        token > signing > subscribers.unsubscribe
+
+A person who left stays away, whatever a file says; only they themselves come back.
+"""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+
+from aggregator.errors import UsageError
+from aggregator.model import ImportReport, LineProblem, Subscriber, SubscriptionState
+from aggregator.ports import Clock, NewsletterStore, SubscriberStore
+from aggregator.settings.addresses import read_address
+from aggregator.steps.signing import Signer
+
+BATCH = 1000
+"""Subscriptions written in one transaction; an import that is cut off may be run again."""
+LONGEST_LINE = 10_000
+LONGEST_NAME = 200
+DELIMITERS = ",;\t"
+_CONTROLS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscribePorts:
+    """What subscribing needs of the world."""
+
+    subscribers: SubscriberStore
+    newsletters: NewsletterStore
+    clock: Clock
+
+
+def add_one(ports: SubscribePorts, *, email: str, name: str | None, newsletter_id: str, source: str) -> bool:
+    """Subscribe a person who agreed, as `source` can show; False when they were known. Raises UsageError."""
+    ports.newsletters.slot(newsletter_id)
+    try:
+        person = _person(email, name or "")
+    except ValueError as error:
+        raise UsageError(f"{email!r} {error}") from error
+    added, _ = _put(ports, [person], newsletter_id, source)
+    return bool(added)
+
+
+def import_csv(
+    ports: SubscribePorts, lines: Iterable[str], *, newsletter_id: str, source: str, dry_run: bool = False
+) -> ImportReport:
+    """Subscribe the people of a CSV file, given as an open text file gives its lines; raises UsageError.
+
+    The first line names the columns: `email`, and `name` if there is one. Each line is read alone, so that a
+    quotation mark which is never closed costs one line and not the rest of the file.
+    """
+    ports.newsletters.slot(newsletter_id)
+    problems: list[LineProblem] = []
+    people = _people(_decoded(lines), problems)
+    added = known = 0
+    while batch := list(islice(people, BATCH)):
+        if dry_run:
+            already = ports.subscribers.subscribed([person.email for person in batch], newsletter_id)
+            new = len(batch) - already
+        else:
+            new, already = _put(ports, batch, newsletter_id, source)
+        added, known = added + new, known + already
+    return ImportReport(added=added, known=known, problems=tuple(problems))
+
+
+def unsubscribe(subscribers: SubscriberStore, signer: Signer, token: str, now: datetime) -> str:
+    """End the subscription the token names, at once; returns the newsletter's id. Again is the same as once.
+    Raises TokenError.
+    """
+    subscriber_id, newsletter_id = signer.read_unsubscribe(token)
+    subscribers.unsubscribe(subscriber_id, newsletter_id, now)
+    return newsletter_id
+
+
+def _put(ports: SubscribePorts, people: list[Subscriber], newsletter_id: str, source: str) -> tuple[int, int]:
+    return ports.subscribers.put(people, newsletter_id, SubscriptionState.CONFIRMED, source, ports.clock.now())
+
+
+def _person(email: str, name: str) -> Subscriber:
+    """Raises ValueError."""
+    return Subscriber(email=read_address(email), name=_CONTROLS.sub(" ", name).strip()[:LONGEST_NAME] or None)
+
+
+# --- the file -------------------------------------------------------------------------------------
+
+
+def _decoded(lines: Iterable[str]) -> Iterator[str]:
+    try:
+        yield from lines
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the file is not UTF-8 ({error.reason}); save it as `CSV UTF-8`") from error
+
+
+def _people(lines: Iterator[str], problems: list[LineProblem]) -> Iterator[Subscriber]:
+    """The people of the file in order; lines that name none go to `problems`."""
+    header = next(lines, "").removeprefix("\ufeff")
+    delimiter = max(DELIMITERS, key=header.count)
+    columns = _columns(header, delimiter)
+    seen: dict[str, int] = {}
+    for number, line in enumerate(lines, start=2):
+        if not line.strip(f"{delimiter} \r\n"):
+            continue
+        try:
+            person = _read(line, delimiter, columns)
+            first = seen.setdefault(person.email.lower(), number)
+            if first != number:
+                raise ValueError(f"{person.email!r} is in line {first} already")
+            yield person
+        except (ValueError, csv.Error) as error:
+            problems.append(LineProblem(number=number, reason=str(error)))
+
+
+def _columns(header: str, delimiter: str) -> Mapping[str, int]:
+    try:
+        names = [name.strip().lower() for name in _cells(header, delimiter)]
+    except (ValueError, csv.Error):
+        names = []
+    if names.count("email") != 1:
+        raise UsageError(f"the first line must name the columns, one of them `email`; it is {header.strip()[:80]!r}")
+    return {name: position for position, name in enumerate(names) if name in ("email", "name")}
+
+
+def _read(line: str, delimiter: str, columns: Mapping[str, int]) -> Subscriber:
+    cells = dict(enumerate(_cells(line, delimiter)))
+    email = cells.get(columns["email"], "").strip()
+    if not email:
+        raise ValueError("no address in the column `email`")
+    try:
+        return _person(email, cells.get(columns.get("name", -1), ""))
+    except ValueError as error:
+        raise ValueError(f"{email[:80]!r} {error}") from error
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    if len(line) > LONGEST_LINE:
+        raise ValueError(f"the line is longer than {LONGEST_LINE:,} characters")
+    return next(csv.reader([line], delimiter=delimiter, strict=True, skipinitialspace=True), [])
