@@ -1,4 +1,4 @@
-"""A scripted HTTP server on the loopback, which remembers what each request carried.
+"""A scripted HTTP server on the loopback, which remembers what each request carried, and a fetcher to ask it.
 
 It is written on bare streams, because most of what it must answer is not proper HTTP.
 """
@@ -9,9 +9,17 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
+from aggregator.adapters.fetcher import AiohttpFetcher
+from aggregator.model import FetchFailed, FetchOutcome, FetchRequest
+from aggregator.settings.values import Polling
+
+NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+POLLING = Polling(allow_private=("127.0.0.0/8",), max_body=200_000, timeout=timedelta(seconds=15))
+BODY = b"<rss><channel><title>Wire</title></channel></rss>"
 LONGEST_TALK = 20
 """Seconds after which a connection is cut: the bound of every script."""
 
@@ -65,6 +73,11 @@ def answer(status: int = 200, body: bytes = b"", **headers: str) -> bytes:
 def head(*lines: str) -> bytes:
     """A status line and headers, as written."""
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
+
+
+async def silence(talk: Talk) -> None:
+    while not talk.writer.is_closing():
+        await talk.pause()
 
 
 class FetchServer:
@@ -148,3 +161,16 @@ class FetchServer:
         if isinstance(script, list):
             return script.pop(0) if len(script) > 1 else script[0]
         return script
+
+
+def fetch(*requests: FetchRequest, polling: Polling = POLLING) -> dict[str, FetchOutcome]:
+    fetcher = AiohttpFetcher(polling, user_agent="wire/1 (+https://wire.example)", now=lambda: NOW)
+    outcomes = list(fetcher.fetch(requests))
+    assert sorted(outcome.feed_id for outcome in outcomes) == sorted(request.feed_id for request in requests)
+    return {outcome.feed_id: outcome for outcome in outcomes}
+
+
+def failure(outcome: FetchOutcome) -> FetchFailed:
+    assert isinstance(outcome, FetchFailed), outcome
+    assert outcome.message.isprintable()
+    return outcome

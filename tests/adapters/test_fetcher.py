@@ -5,7 +5,7 @@ import ssl
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from aggregator.adapters.fetcher import LONGEST_VALIDATOR, AiohttpFetcher
 from aggregator.model import (
     Cause,
     Fetched,
-    FetchFailed,
     FetchOutcome,
     FetchRequest,
     NotModified,
@@ -25,12 +24,21 @@ from aggregator.model import (
     Validators,
 )
 from aggregator.settings.values import Polling
-from tests.adapters.fetch_server import Answer, FetchServer, Talk, answer, head
+from tests.adapters.fetch_server import (
+    BODY,
+    NOW,
+    POLLING,
+    Answer,
+    FetchServer,
+    Talk,
+    answer,
+    failure,
+    fetch,
+    head,
+    silence,
+)
 
-NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
-POLLING = Polling(allow_private=("127.0.0.0/8",), max_body=200_000, timeout=timedelta(seconds=15))
 BRIEF = replace(POLLING, timeout=timedelta(seconds=0.3))
-BODY = b"<rss><channel><title>Wire</title></channel></rss>"
 DIGEST = sha256(BODY).hexdigest()
 NOTHING = Validators()
 
@@ -39,13 +47,6 @@ NOTHING = Validators()
 def server() -> Iterator[FetchServer]:
     with FetchServer() as running:
         yield running
-
-
-def fetch(*requests: FetchRequest, polling: Polling = POLLING) -> dict[str, FetchOutcome]:
-    fetcher = AiohttpFetcher(polling, user_agent="wire/1 (+https://wire.example)", now=lambda: NOW)
-    outcomes = list(fetcher.fetch(requests))
-    assert sorted(outcome.feed_id for outcome in outcomes) == sorted(request.feed_id for request in requests)
-    return {outcome.feed_id: outcome for outcome in outcomes}
 
 
 def poll(
@@ -60,12 +61,6 @@ def poll(
     server.answers[path] = script
     request = FetchRequest(feed_id="a", url=server.url(path), validators=validators, headers=headers)
     return fetch(request, polling=polling)["a"]
-
-
-def failure(outcome: FetchOutcome) -> FetchFailed:
-    assert isinstance(outcome, FetchFailed), outcome
-    assert outcome.message.isprintable()
-    return outcome
 
 
 # --- what a request carries -----------------------------------------------------------------------
@@ -294,11 +289,6 @@ async def drip(talk: Talk) -> None:
 async def early_hints_for_ever(talk: Talk) -> None:
     while True:
         await talk.send(head("HTTP/1.1 103 Early Hints"))
-
-
-async def silence(talk: Talk) -> None:
-    while not talk.writer.is_closing():
-        await talk.pause()
 
 
 @pytest.mark.parametrize("script", [drip_body, drip_head, early_hints_for_ever, silence])
