@@ -147,9 +147,11 @@ class Edition:
         return tuple(sections)
 
     def _subject(self, headline: str) -> str:
+        """Title and headline, without what a mail program would take for an encoded word (RFC 2047 2) and decode."""
         beginning = self._title + self._words.colon
         room = MAX_SUBJECT - len(beginning)
-        return beginning + cut(headline, room) if room > MAX_SUBJECT // 4 else cut(self._title, MAX_SUBJECT)
+        whole = beginning + headline if room > MAX_SUBJECT // 4 else self._title
+        return cut(whole.replace("=?", "= ?"), MAX_SUBJECT)
 
 
 class _Desk:

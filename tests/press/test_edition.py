@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from aggregator.model import UNSUBSCRIBE_PLACEHOLDER, Link, Person, SafeHtml, Section, Tag
+from tests.rendered import links, render, texts, titles, tree
+from tests.sample_digest import NEWSLETTER, SITE, digest_of, entry, full_digest, plain_digest, story
+
+
+def test_a_story_shows_title_publisher_host_authors_date_excerpt_tags_and_where_else_it_is() -> None:
+    made = render(full_digest())
+    block = " ".join(texts(made, "//td[.//h2//text() = 'Energy']"))
+    for words in (
+        "Gas storage before the winter",
+        "Northern Institute (north.example.net) · Ada Moreau · Jon Li · 23 November 2026",
+        "A short account of Gas storage before the winter.",
+        "Also at: Observatoire du Sud (sud.example.com)",
+        "Tags: Report",
+    ):
+        assert words in block
+    assert "https://sud.example.com/gaz?a=1&b=2" in links(made)
+
+
+def test_headings_tell_the_structure_without_a_gap() -> None:
+    made = render(full_digest())
+    found = [(element.tag, element.text_content()) for element in tree(made).xpath("//h1 | //h2 | //h3")]
+    assert found[:3] == [("h1", "The week in think tanks"), ("h2", "Energy"), ("h3", "Gas storage before the winter")]
+    assert [tag for tag, _ in found] == ["h1", "h2", "h3", "h3", "h2", "h3", "h3", "h3", "h2"]
+    alone = render(plain_digest(2))
+    assert [element.tag for element in tree(alone).xpath("//h1 | //h2 | //h3")] == ["h1", "h2", "h2"]
+
+
+def test_stories_without_a_tag_stand_under_a_heading_of_ours_only_beside_others() -> None:
+    assert texts(render(full_digest()), "//h2") == ["Energy", "Other subjects", "In brief"]
+    assert "Other subjects" not in render(plain_digest(2)).html
+
+
+def test_the_tag_that_the_heading_says_is_not_repeated() -> None:
+    energy, trade = Tag(name="topic:energy", origin="rule", label="Energy"), Tag(name="topic:trade", origin="rule")
+    told = story(1, entry("Paper", tags=(energy, trade)))
+    made = render(digest_of([told], sections=(Section(heading="Energy", stories=(told,)),)))
+    assert "Tags: Trade\n" in made.text
+
+
+def test_few_tags_are_shown_the_kind_first_and_never_the_publisher() -> None:
+    names = ("publisher:north", "category:blog", "region:asia", "country:jp", "topic:trade", "type:report")
+    told = story(1, entry("Paper", tags=tuple(Tag(name=name, origin="rule") for name in names)))
+    assert "Tags: Report, Trade, JP\n" in render(digest_of([told])).text
+
+
+def test_a_tag_given_twice_in_other_words_is_shown_once() -> None:
+    tags = (Tag(name="topic:energy", origin="rule"), Tag(name="category:energy", origin="category", label="ENERGY"))
+    assert "Tags: Energy\n" in render(digest_of([story(1, entry("Paper", tags=tags))])).text
+
+
+@pytest.mark.parametrize(
+    ("title", "summary", "shown", "excerpt"),
+    [
+        ("Title", "<p>Other words.</p>", "Title", "Other words."),
+        ("", "<p>Only words.</p>", "Only words.", None),
+        ("", "", "Untitled", None),
+        ("Title", "<p>Title</p>", "Title", None),
+    ],
+)
+def test_a_story_without_a_title_is_shown_by_its_beginning(
+    title: str, summary: str, shown: str, excerpt: str | None
+) -> None:
+    made = render(digest_of([story(1, entry(title, summary=SafeHtml(summary)))]))
+    assert titles(made) == [shown]
+    assert texts(made, "//p[@class='x']") == ([excerpt] if excerpt else [])
+
+
+@pytest.mark.parametrize(
+    ("authors", "shown"),
+    [
+        ((), ""),
+        (("Ada", "Ada", " "), " · Ada"),
+        (("northern institute", "Ada"), " · Ada"),
+        (("A", "B", "C", "D"), " · A · B · C"),
+    ],
+)
+def test_authors_are_named_once_up_to_three_and_not_when_they_are_the_publisher(
+    authors: Sequence[str], shown: str
+) -> None:
+    told = story(1, entry("Paper", authors=tuple(Person(name=name) for name in authors)))
+    assert f"(north.example.net){shown} · 23 November 2026" in render(digest_of([told])).text
+
+
+def test_also_at_leaves_out_the_same_place_and_is_bounded() -> None:
+    head = entry("Paper")
+    copies = [entry("Paper", links=(Link(href=f"https://sud.example.com/{n}"),), feed_id="sud") for n in range(20)]
+    made = render(digest_of([story(1, head, head, *copies)]))
+    assert [link for link in links(made) if "sud.example.com" in link] == [
+        f"https://sud.example.com/{number}" for number in range(6)
+    ]
+    assert links(made).count(head.links[0].href) == 1
+
+
+def test_a_story_also_at_a_place_without_an_address_names_it() -> None:
+    made = render(digest_of([story(1, entry("Paper"), entry("Paper", feed_id="haus", links=()))]))
+    assert "Also at: Haus für Außenpolitik" in " ".join(texts(made, "//p"))
+    assert "- Haus für Außenpolitik\n" in made.text
+
+
+def test_a_feed_that_is_no_longer_configured_is_named_by_its_host() -> None:
+    made = render(digest_of([story(1, entry("Paper")), story(2, entry("Other", links=()))]), feeds={})
+    assert "north.example.net (north.example.net) · " in made.text
+    assert "\nnorth · " in made.text
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        (
+            "en",
+            ("24 November 2026 · Issue 12 · 6 stories", "View in browser", "Also at: ", "In brief", "Unsubscribe"),
+        ),
+        ("fr", ("24 novembre 2026 · Numéro 12 · 6 publications", "Également chez\u00a0: ", "En bref", "Se désabonner")),
+        ("de", ("24. November 2026 · Ausgabe 12 · 6 Beiträge", "Auch bei: ", "Kurz notiert", "Abbestellen")),
+        ("es", ("24 de noviembre de 2026 · Número 12 · 6 publicaciones", "También en: ", "En breve", "Darse de baja")),
+        ("it", ("24 November 2026 · Issue 12 · 6 stories", "Unsubscribe")),
+    ],
+)
+def test_our_own_words_are_in_the_language_of_the_newsletter(language: str, words: Sequence[str]) -> None:
+    made = render(full_digest(), replace(NEWSLETTER, language=language))
+    shown = "\n".join(element.text_content() for element in tree(made).xpath("//body"))
+    for phrase in words:
+        assert phrase in shown
+        assert phrase.strip() in made.text
+    assert tree(made).get("lang") == (language if language != "it" else "en")
+
+
+def test_texts_in_another_language_say_so_and_run_their_way() -> None:
+    made = render(full_digest())
+    assert {(e.get("lang"), e.get("dir")) for e in tree(made).xpath("//*[@lang][not(self::html)]")} == {
+        ("de", None),
+        ("ar", "rtl"),
+    }
+    british = render(digest_of([story(1, entry("Paper", language="en-gb"))]))
+    assert tree(british).xpath("//*[@lang][not(self::html)]") == []
+    by_feed = render(digest_of([story(1, entry("Papier", feed_id="haus"))]))
+    assert tree(by_feed).xpath("//h2/@lang") == ["de"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "letter_zone", "issue", "paper"),
+    [
+        ("UTC", "UTC", "23 November 2026", "23 November 2026"),
+        ("Asia/Tokyo", "UTC", "23 November 2026", "24 November 2026"),
+        ("UTC", "Asia/Tokyo", "24 November 2026", "23 November 2026"),
+    ],
+)
+def test_days_are_those_of_the_place(zone: str, letter_zone: str, issue: str, paper: str) -> None:
+    late = datetime(2026, 11, 23, 22, 0, tzinfo=UTC)
+    made = render(
+        digest_of([story(1, entry("Paper", date=late))]),
+        replace(NEWSLETTER, timezone=letter_zone),
+        site=replace(SITE, timezone=zone),
+        created_at=late,
+    )
+    assert f"\n{issue} · Issue 12" in made.text
+    assert f"(north.example.net) · {paper}\n" in made.text
+
+
+def test_an_empty_digest_says_so() -> None:
+    made = render(digest_of([]))
+    assert "Nothing new since the last issue." in made.text
+    assert "Nothing new since the last issue." in tree(made).text_content()
+    assert made.subject == "The week in think tanks: Nothing new since the last issue."
+
+
+def test_why_how_to_leave_and_whom_to_ask_stand_at_the_end_outside_the_stories() -> None:
+    made = render(full_digest())
+    foot = tree(made).xpath("//table[@class='foot']")[0]
+    assert foot.xpath(".//a/@href") == [UNSUBSCRIBE_PLACEHOLDER, "mailto:desk@wire.example.org"]
+    assert "You receive The week in think tanks because you subscribed to it at Think Tank Wire." in foot.text_content()
+    assert foot.xpath("ancestor::table[@class='card']") == []
+    assert links(made).count(UNSUBSCRIBE_PLACEHOLDER) == 1
+    assert made.text.count(UNSUBSCRIBE_PLACEHOLDER) == 1
+
+
+@pytest.mark.parametrize(
+    ("contact", "hrefs"), [(None, []), ("desk@example.org", ["mailto:desk@example.org"]), ("Room 4", [])]
+)
+def test_a_contact_is_a_link_when_it_is_an_address(contact: str | None, hrefs: list[str]) -> None:
+    made = render(plain_digest(1), site=replace(SITE, contact=contact))
+    assert [href for href in links(made) if href.startswith("mailto:")] == hrefs
+    assert ("Questions and corrections" in made.text) is bool(contact)
+
+
+def test_the_mail_leads_to_its_page_in_the_archive() -> None:
+    assert "https://wire.example.org/newsletters/weekly/12" in links(render(plain_digest(1)))
+    odd = render(plain_digest(1), replace(NEWSLETTER, id="a/b ü"))
+    assert "https://wire.example.org/newsletters/a%2Fb%20%C3%BC/12" in links(odd)
+
+
+# --- subject ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("title", "headline", "subject"),
+    [
+        ("Weekly", "Gas storage", "Weekly: Gas storage"),
+        ("Weekly", "w" * 70, "Weekly: " + "w" * 70),
+        ("Weekly", "word " * 30, "Weekly: " + "word " * 13 + "word…"),
+        (
+            "A title of its own " * 3,
+            "Gas storage before the winter",
+            "A title of its own A title of its own A title of its own: Gas storage before…",
+        ),
+        (
+            "A title of its own " * 9,
+            "Gas",
+            "A title of its own A title of its own A title of its own A title of its own A…",
+        ),
+        ("Two\r\nlines", "Bcc:\r\nx@example.org", "Two lines: Bcc: x@example.org"),
+    ],
+)
+def test_the_subject_is_one_line_of_at_most_78_characters(title: str, headline: str, subject: str) -> None:
+    made = render(digest_of([story(1, entry(headline))]), replace(NEWSLETTER, title=title))
+    assert made.subject == subject
+    assert len(made.subject) <= 78
+
+
+def test_the_preheader_goes_on_where_the_subject_ends() -> None:
+    made = render(plain_digest(6))
+    shown = texts(made, "//div[@class='preheader']")[0]
+    assert "Paper 0" in made.subject
+    assert shown.startswith("Paper 1: ")
+    assert len(shown) <= 140

@@ -1,0 +1,44 @@
+"""A mail made with the shipped templates, and what its reader finds in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from lxml import html as lxml_html
+
+from aggregator.model import Digest, Feed, Newsletter, Rendering, Site
+from aggregator.steps.rendering import Renderer
+from tests.sample_digest import FEEDS, NEWSLETTER, NOW, SITE
+
+ROOT = Path(__file__).resolve().parents[1]
+TEMPLATES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "templates" / "mail").iterdir()}
+RENDERER = Renderer(TEMPLATES)
+
+
+def render(
+    digest: Digest,
+    newsletter: Newsletter = NEWSLETTER,
+    *,
+    site: Site = SITE,
+    feeds: Mapping[str, Feed] = FEEDS,
+    created_at: datetime = NOW,
+) -> Rendering:
+    return RENDERER.render_issue(digest, newsletter, site=site, feeds=feeds, number=12, created_at=created_at)
+
+
+def tree(rendering: Rendering) -> lxml_html.HtmlElement:
+    return lxml_html.document_fromstring(rendering.html)
+
+
+def links(rendering: Rendering) -> list[str]:
+    return tree(rendering).xpath("//a/@href")
+
+
+def texts(rendering: Rendering, path: str) -> list[str]:
+    return [" ".join(element.text_content().split()) for element in tree(rendering).xpath(path)]
+
+
+def titles(rendering: Rendering) -> list[str]:
+    return texts(rendering, "//*[contains(@class, 't') and starts-with(local-name(), 'h')]/descendant::bdi | //li//a")
