@@ -26,7 +26,7 @@ def atom(document: Document) -> bytes:
             entry.summary(item.summary, type="html")
         entry.rights(item.rights)
         entry.link(href=item.url)
-    return bytes(feed.atom_str())
+    return bytes(feed.atom_str(pretty=True))
 
 
 def rss(document: Document) -> bytes:
@@ -42,7 +42,7 @@ def rss(document: Document) -> bytes:
             entry.enclosure(link.href, _length(link), link.type or UNKNOWN_TYPE)
         if not (item.source.id or "").startswith("urn:"):
             entry.source(item.source.id, item.source.title)
-    return bytes(feed.rss_str())
+    return bytes(feed.rss_str(pretty=True))
 
 
 def _feed(document: Document) -> Any:
