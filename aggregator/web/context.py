@@ -1,0 +1,29 @@
+"""What the pages are handed: exactly this, so that tests build them from stores alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from aggregator.model import Format, Health, Publication
+from aggregator.ports import FeedStore, NewsletterStore, PublicationStore, StoryStore, SubscriberStore
+from aggregator.settings.values import Settings
+from aggregator.steps.signing import Signer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebContext:
+    """The ports and values behind the pages; `settings` is asked anew for every answer, as feeds.yaml may change."""
+
+    settings: Callable[[], Settings]
+    stories: StoryStore
+    feeds: FeedStore
+    newsletters: NewsletterStore
+    subscribers: SubscriberStore
+    publications: PublicationStore
+    build: Callable[[str, Format], Publication]
+    """The feed of any query, as it is now; raises QueryError."""
+    signer: Signer
+    health: Callable[[], Health]
+    now: Callable[[], datetime]

@@ -1,0 +1,75 @@
+"""For machines: whether this process can serve (`/readyz`), and how the installation is doing (`/healthz`)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import PurePath
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from aggregator.errors import Problem, StoreError
+from aggregator.model import DeliveryState, FeedStatus, Health
+from aggregator.web.context import WebContext
+
+WORKER_SILENT = timedelta(minutes=5)
+"""A worker says that it is alive many times in this span; after it, it is taken for stopped."""
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+def health_routes(context: WebContext) -> list[Route]:
+    """The routes for monitoring; both answer without the templates."""
+
+    def healthz(request: Request) -> Response:
+        try:
+            report = health_report(context.health(), context.now())
+        except StoreError:
+            return _unavailable()
+        return JSONResponse(report, headers=NO_STORE)
+
+    def readyz(request: Request) -> Response:
+        try:
+            context.stories.last_seq()
+        except StoreError:
+            return _unavailable()
+        return JSONResponse({"status": "ok"}, headers=NO_STORE)
+
+    return [Route("/healthz", healthz), Route("/readyz", readyz)]
+
+
+def health_report(health: Health, now: datetime) -> dict[str, object]:
+    """The document of `/healthz`; `degraded` means that pages are served but something is not as it should be."""
+    silence = now - health.worker_tick if health.worker_tick else None
+    reasons = [
+        *(["feeds.yaml has faults and is ignored; the last good one is in use"] if health.problems else []),
+        *(["no worker is running"] if silence is None or silence > WORKER_SILENT else []),
+    ]
+    return {
+        "status": "degraded" if reasons else "ok",
+        "reasons": reasons,
+        "database": "ok",
+        "worker_tick_age_seconds": None if silence is None else round(silence.total_seconds()),
+        "config_problems": [_problem(problem) for problem in health.problems],
+        "feeds": {status.value: health.feeds.get(status, 0) for status in FeedStatus},
+        "deliveries": {state.value: health.deliveries.get(state, 0) for state in DeliveryState},
+    }
+
+
+def _problem(problem: Problem) -> dict[str, object]:
+    """A fault with the name of its file; the folders above are nobody's business."""
+    return {
+        "file": PurePath(problem.file).name,
+        "line": problem.line,
+        "column": problem.column,
+        "key": problem.key,
+        "message": problem.message,
+    }
+
+
+def _unavailable() -> Response:
+    return JSONResponse(
+        {"status": "unavailable", "database": "does not answer"},
+        status_code=503,
+        headers=NO_STORE | {"Retry-After": "30"},
+    )

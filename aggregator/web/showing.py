@@ -1,0 +1,93 @@
+"""How single values are shown to readers: excerpts, bodies, hosts, tags, the place of a fault in a query."""
+
+import re
+from urllib.parse import urlsplit
+
+import idna
+from markupsafe import Markup, escape
+
+from aggregator.errors import QueryError
+from aggregator.model import Entry, SafeHtml, Tag
+from aggregator.subject import plain_text
+from aggregator.urls import absolute_http
+
+EXCERPT = 300
+_READ_AHEAD = 20 * EXCERPT
+"""Markup looked at for an excerpt: no more, so that a page of long reports costs no more than one of notes."""
+_HEADING = re.compile(r"<(/?)h([1-6])(?=[\s>])")
+_IMAGE = re.compile(r'<img((?:[^<>"]+|"[^"]*")*+)>')
+_ALT = re.compile(r'\salt="([^"]*)"')
+_SPACE = re.compile(r"\s")
+_WINDOW = 60
+_RULES = {"same-address": "both have the same address or DOI"}
+
+
+def excerpt(entry: Entry) -> str:
+    """The beginning of the summary (else the content) as one line of text, cut between two words."""
+    html = (entry.summary or entry.content)[:_READ_AHEAD]
+    if html.rfind("<") > html.rfind(">"):  # cut in the middle of a tag
+        html = html[: html.rfind("<")]
+    text = " ".join(plain_text(SafeHtml(html)).split())
+    if len(text) <= EXCERPT:
+        return text
+    head = text[:EXCERPT]
+    return (head.rpartition(" ")[0] or head).rstrip(" ,;:.–—-") + "…"
+
+
+def body(entry: Entry) -> Markup:
+    """The entry's own markup for a page: headings below ours, images named instead of loaded.
+
+    Loading an image would tell the publisher's server who reads what, so pages load nothing from elsewhere.
+    """
+    html = _HEADING.sub(_demoted, entry.content or entry.summary)
+    return Markup(_IMAGE.sub(_named_image, html))  # noqa: S704 (SafeHtml: it went through the one policy)
+
+
+def _demoted(found: re.Match[str]) -> str:
+    return f"<{found[1]}h{min(int(found[2]) + 2, 6)}"
+
+
+def _named_image(found: re.Match[str]) -> str:
+    alt = _ALT.search(found[1])
+    return f"[image: {alt[1].replace('<', '&lt;').replace('>', '&gt;')}]" if alt and alt[1].strip() else "[image]"
+
+
+def web_address(url: str | None) -> str:
+    """`url` when it is one that a page may link to, else ""."""
+    return (absolute_http(url) or "") if url else ""
+
+
+def host_of(url: str) -> str:
+    """The host a link leads to; a host of other scripts in its ASCII form, which cannot imitate a known one."""
+    host = urlsplit(url).hostname or ""
+    if not host.isascii():
+        try:
+            host = idna.encode(host, uts46=True).decode()
+        except (idna.IDNAError, UnicodeError):
+            host = host.encode("ascii", "backslashreplace").decode()
+    return host.removeprefix("www.")
+
+
+def query_place(error: QueryError) -> Markup:
+    """The text of a query around the fault, with a caret under the place; for a `pre` element."""
+    text = _SPACE.sub(" ", error.text)
+    start = max(0, error.position - _WINDOW)
+    line = text[start : error.position + _WINDOW]
+    return escape(line) + Markup("\n") + " " * (error.position - start) + "^"
+
+
+def foremost_tags(tags: tuple[Tag, ...], count: int = 6) -> list[Tag]:
+    """The tags for one line, each text once: ours before the publisher's own words, which are many and uneven.
+
+    The publisher's name is left out, as it stands beside them.
+    """
+    seen: dict[str, Tag] = {}
+    for tag in sorted(tags, key=lambda tag: tag.origin == "category"):
+        if tag.namespace != "publisher":
+            seen.setdefault(tag.text.casefold(), tag)
+    return list(seen.values())[:count]
+
+
+def joined(entry: Entry) -> str:
+    """Why an entry stands in its Story, as the end of a sentence."""
+    return _RULES.get(entry.joined_by or "", f"the rule “{entry.joined_by}” found them to be one")

@@ -1,0 +1,140 @@
+"""The engine behind every page: `templates/web/`, filled in the site's own addresses, names and times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+from hashlib import sha256
+from itertools import groupby
+from operator import methodcaller
+from pathlib import Path
+from urllib.parse import quote, urlencode, urlsplit
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from aggregator.model import Channel, Entry, Feed, Newsletter, Site, Story
+from aggregator.settings.loading import find_shipped
+from aggregator.settings.values import Settings
+from aggregator.web import showing
+
+PAGE_POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'"
+"""What a page may do (CSP level 3): load our style and icon, send our forms, and nothing else; no script runs."""
+ASSETS = {"wire.css": "text/css; charset=utf-8", "favicon.svg": "image/svg+xml"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asset:
+    """A file the pages load; its path holds a hash of its bytes, so it may be kept for ever."""
+
+    path: str
+    content_type: str
+    body: bytes
+
+
+class SiteView:
+    """What a template may ask of the site: made for one rendering, from the Settings of that moment."""
+
+    policy = PAGE_POLICY
+
+    def __init__(self, settings: Settings, assets: Mapping[str, Asset], *, static: bool) -> None:
+        self.site: Site = settings.site
+        self.channels: tuple[Channel, ...] = settings.channels
+        self.newsletters: tuple[Newsletter, ...] = settings.newsletters
+        self.static = static
+        """True for pages written as files, which lead to no page that needs a server."""
+        self._settings, self._assets = settings, assets
+        self._root = root_of(settings.site)
+        self._zone = ZoneInfo(settings.site.timezone)
+
+    @cached_property
+    def _feeds(self) -> Mapping[str, Feed]:
+        return {feed.id: feed for feed in self._settings.feeds}
+
+    def link(self, *parts: str, **query: object) -> str:
+        """The address of one of our pages, from the root of the host."""
+        path = "/".join(quote(part, safe=":") for part in parts)
+        return f"{self._root}/{path}" + (f"?{urlencode(query)}" if query else "")
+
+    def absolute(self, *parts: str, **query: object) -> str:
+        """The same as others would link to it."""
+        return self.site.base_url + self.link(*parts, **query).removeprefix(self._root)
+
+    def asset(self, name: str) -> str:
+        return f"{self._root}/{self._assets[name].path}"
+
+    def feed(self, feed_id: str) -> Feed | None:
+        return self._feeds.get(feed_id)
+
+    def source(self, entry: Entry) -> str:
+        """The publisher's name; of a feed no longer named in feeds.yaml only the id is left."""
+        feed = self.feed(entry.feed_id)
+        return feed.name if feed else entry.feed_id
+
+    def language(self, entry: Entry) -> str | None:
+        feed = self.feed(entry.feed_id)
+        return entry.language or (feed.language if feed else None)
+
+    def newsletter(self, newsletter_id: str) -> str:
+        """The newsletter's title, or its id when feeds.yaml no longer names it."""
+        letter = self._settings.newsletter(newsletter_id)
+        return letter.title if letter else newsletter_id
+
+    def day(self, moment: datetime) -> str:
+        local = moment.astimezone(self._zone)
+        return f"{local.day} {local:%b %Y}"
+
+    def minute(self, moment: datetime) -> str:
+        return f"{self.day(moment)}, {moment.astimezone(self._zone):%H:%M %Z}"
+
+    def by_day(self, stories: Iterable[Story]) -> Iterator[tuple[date, list[Story]]]:
+        """Stories under the day they arrived on, in the order given."""
+        for day, group in groupby(stories, lambda story: story.first_seen.astimezone(self._zone).date()):
+            yield day, list(group)
+
+
+class View:
+    """Fills templates; one for the pages served, one for those written as files (`static`)."""
+
+    def __init__(self, settings: Callable[[], Settings], *, static: bool = False) -> None:
+        folder = find_shipped("templates") / "web"
+        self.assets = {name: _asset(folder / name, kind) for name, kind in ASSETS.items()}
+        self._settings, self._static = settings, static
+        self._environment = Environment(
+            loader=FileSystemLoader(folder),
+            autoescape=True,
+            undefined=StrictUndefined,
+            auto_reload=False,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.filters |= {
+            "excerpt": showing.excerpt,
+            "body": showing.body,
+            "host": showing.host_of,
+            "href": showing.web_address,
+            "foremost": showing.foremost_tags,
+            "joined": showing.joined,
+            "place": showing.query_place,
+            "iso": methodcaller("isoformat"),
+        }
+
+    def render(self, template: str, **values: object) -> str:
+        site = SiteView(self._settings(), self.assets, static=self._static)
+        return self._environment.get_template(template).render(site=site, **values)
+
+
+def root_of(site: Site) -> str:
+    """The path our pages stand under: "" or such as "/wire"."""
+    return urlsplit(site.base_url).path.rstrip("/")
+
+
+def _asset(file: Path, content_type: str) -> Asset:
+    content = file.read_bytes()
+    return Asset(
+        path=f"static/{file.stem}.{sha256(content).hexdigest()[:12]}{file.suffix}",
+        content_type=content_type,
+        body=content,
+    )

@@ -1,0 +1,208 @@
+"""A whole site on a real SQLite file: feeds, stories of four publishers, an issue, two subscribers."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+
+from aggregator.adapters.store.engine import Database, open_database
+from aggregator.adapters.store.feeds import SqlFeedStore
+from aggregator.adapters.store.migrate import migrate
+from aggregator.adapters.store.newsletters import SqlNewsletterStore
+from aggregator.adapters.store.publications import SqlPublicationStore
+from aggregator.adapters.store.stories import SqlStoryStore
+from aggregator.adapters.store.subscribers import SqlSubscriberStore
+from aggregator.flows.publish import PublishPlan, PublishPorts, publish
+from aggregator.model import (
+    Channel,
+    Clustering,
+    Entry,
+    Feed,
+    FeedStatus,
+    FeedUpdate,
+    Format,
+    Health,
+    Issue,
+    Link,
+    Newsletter,
+    Person,
+    Placement,
+    Publication,
+    Rendering,
+    SafeHtml,
+    Site,
+    Subscriber,
+    SubscriptionState,
+    Tag,
+    Validators,
+)
+from aggregator.settings.values import Polling, Settings
+from aggregator.steps.signing import Signer
+from aggregator.web.context import WebContext
+from tests.fakes import START, FrozenClock, parsed, reading
+
+BASE = "https://wire.example.org"
+SITE = Site(title="Think Tank Wire", base_url=BASE, timezone="Europe/Paris", contact="desk@wire.example.org")
+IFRI = Feed(id="ifri", url="https://ifri.example/rss", name="Ifri", site_url="https://ifri.example/", language="fr")
+APPS = Feed(id="apps", url="https://apps.example/feed?token=s3cret", name="APPS", country="AU", language="en")
+QUIET = Feed(id="quiet", url="https://quiet.example/atom", name="Quiet House", country="NO")
+WEEKLY = Newsletter(
+    id="weekly", title="The week", schedule="mon 07:30", timezone="Europe/Paris", sender="Wire <wire@wire.example.org>"
+)
+LETTER = (
+    '<!doctype html><html><head><meta charset="utf-8"><title>The week</title></head><body><p>Issue one</p>'
+    '<!--mail-only--><p>For you alone <a href="https://unsubscribe.invalid/">Unsubscribe</a></p><!--/mail-only-->'
+    '<p><a href="https://unsubscribe.invalid/">leave</a></p></body></html>'
+)
+JAPAN = Tag(name="country:jp", origin="rule", label="Japan", evidence="Japan OR Tokyo")
+ENERGY = Tag(name="topic:energy", origin="rule", evidence="energy OR gas")
+NOTE = Tag(name="category:note", origin="category", label="Note", evidence="https://ifri.example/types")
+OF_IFRI = Tag(name="publisher:ifri", origin="feed", label="Ifri")
+LONG = "Deterrence depends on ports, cables and patience. " * 40
+
+
+@dataclass
+class SampleSite:
+    """The stores of one database file, and the context made of them."""
+
+    database: Database
+    file: Path
+    settings: Settings
+    clock: FrozenClock = field(default_factory=FrozenClock)
+    health: Health = Health(worker_tick=START)
+    signer: Signer = field(default_factory=lambda: Signer(["a secret of the tests"]))
+
+    def __post_init__(self) -> None:
+        self.feeds = SqlFeedStore(self.database)
+        self.stories = SqlStoryStore(self.database)
+        self.newsletters = SqlNewsletterStore(self.database)
+        self.subscribers = SqlSubscriberStore(self.database)
+        self.publications = SqlPublicationStore(self.database)
+
+    @property
+    def context(self) -> WebContext:
+        return WebContext(
+            settings=lambda: self.settings,
+            stories=self.stories,
+            feeds=self.feeds,
+            newsletters=self.newsletters,
+            subscribers=self.subscribers,
+            publications=self.publications,
+            build=self._build,
+            signer=self.signer,
+            health=lambda: self.health,
+            now=self.clock.now,
+        )
+
+    def _build(self, query: str, format: Format) -> Publication:
+        raise NotImplementedError
+
+    def publish(self) -> None:
+        ports = PublishPorts(stories=self.stories, publications=self.publications, clock=self.clock)
+        channels = (Channel(id="", title=self.settings.site.title), *self.settings.channels)
+        feeds = {feed.id: feed for feed in self.settings.feeds}
+        publish(ports, PublishPlan(site=self.settings.site, channels=channels, feeds=feeds))
+
+    def add(self, entries: Sequence[Entry], placements: Sequence[Placement], **more: object) -> None:
+        """Store entries as one poll each would have brought them."""
+        self.feeds.apply(
+            [poll(entry.feed_id, self.clock.now(), entry) for entry in entries],
+            Clustering(placements=tuple(placements), **more),  # type: ignore[arg-type]
+        )
+
+    def rows(self) -> str:
+        """A hash of every row of every table."""
+        with sqlite3.connect(self.file) as connection:
+            dump = "\n".join(connection.iterdump())
+        connection.close()
+        return sha256(dump.encode()).hexdigest()
+
+    def unsubscribe_path(self) -> str:
+        person = self.subscribers.subscriptions("weekly")[0].subscriber
+        return f"/unsubscribe/{self.signer.unsubscribe_token(person.id, 'weekly')}"
+
+    def states(self) -> list[SubscriptionState]:
+        return [item.state for item in self.subscribers.subscriptions("weekly")]
+
+
+def settings(*, feeds: Sequence[Feed] = (IFRI, APPS, QUIET), site: Site = SITE) -> Settings:
+    return Settings(
+        config_path="feeds.yaml",
+        database_url="",
+        data_dir="",
+        site=site,
+        feeds=tuple(feeds),
+        polling=Polling(),
+        channels=(Channel(id="japan", title="Japan", query="country:jp", description="All of Japan."),),
+        newsletters=(WEEKLY,),
+    )
+
+
+def entry(feed_id: str, title: str, *tags: Tag, **fields: object) -> Entry:
+    """An entry of this feed with a paragraph and an author, unless told otherwise."""
+    slug = title.lower().replace(" ", "-")
+    item = parsed(title, **({"links": (Link(href=f"https://{feed_id}.example/{slug}"),)} | fields))
+    values = {name: getattr(item, name) for name in item.__dataclass_fields__}
+    return Entry(
+        **values,
+        feed_id=feed_id,
+        keys=reading(feed_id, item).keys[0],
+        first_seen=START,
+        changed_at=START,
+        date=START - timedelta(days=1),
+        tags=tags,
+    )
+
+
+def poll(feed_id: str, now: datetime, *new: Entry) -> FeedUpdate:
+    return FeedUpdate(
+        feed_id=feed_id,
+        status=FeedStatus.OK,
+        validators=Validators(),
+        checked_at=now,
+        next_check_at=now + timedelta(hours=1),
+        failures=0,
+        succeeded=True,
+        new=new,
+    )
+
+
+def open_site(folder: Path, values: Settings | None = None) -> SampleSite:
+    """An empty site on a database of its own."""
+    file = folder / "wire.db"
+    database = open_database(f"sqlite:///{file}")
+    migrate(database)
+    site = SampleSite(database, file, values or settings())
+    site.feeds.sync(site.settings.feeds, START)
+    return site
+
+
+def fill(site: SampleSite) -> SampleSite:
+    """Three stories: one at two publishers, one merged into it, one long; an issue; two subscribers."""
+    gas = entry("ifri", "Gaz naturel", ENERGY, NOTE, OF_IFRI, authors=(Person(name="Ana Ruiz"),))
+    grain = entry("apps", "Grain routes", JAPAN, content=SafeHtml(f"<h1>Part one</h1><p>{LONG}</p>"))
+    lone = entry("ifri", "Bridge paper", OF_IFRI)
+    site.add([gas, grain, lone], [Placement(story_id=name) for name in ("gas", "grain", "lone")])
+    site.clock.advance(hours=3)
+    cross = entry("apps", "Natural gas", JAPAN, summary=SafeHtml("<p>See <b>Ifri</b>.</p>"))
+    site.add([cross], [Placement(story_id="gas", rule="same-address")], merges=(("lone", "gas"),))
+    failed = replace(poll("quiet", START), succeeded=False, status=FeedStatus.FAILING, failures=2, error="dns: no host")
+    site.feeds.apply([failed], Clustering(placements=()))
+    people = [Subscriber(email="ana@reader.example"), Subscriber(email="bo@reader.example")]
+    site.newsletters.sync([WEEKLY], {"weekly": START}, 0)
+    site.subscribers.put(people, "weekly", SubscriptionState.CONFIRMED, "by hand", START)
+    issue = Issue(
+        newsletter_id="weekly",
+        number=1,
+        created_at=START,
+        rendering=Rendering(subject="The week: Gaz & grain", html=LETTER, text="Issue one"),
+        story_ids=("gas", "grain"),
+    )
+    slot = site.newsletters.slot("weekly")
+    site.newsletters.record(slot, up_to=2, next_due=None, issue=issue, domain="wire.example.org")
+    site.publish()
+    return site

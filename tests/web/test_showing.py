@@ -1,0 +1,107 @@
+"""How single values are shown."""
+
+import pytest
+
+from aggregator.errors import QueryError
+from aggregator.model import Entry, SafeHtml, Tag
+from aggregator.web import showing
+from tests.web.sample_site import ENERGY, JAPAN, NOTE, OF_IFRI, entry
+
+
+def with_html(html: str) -> Entry:
+    return entry("ifri", "One", summary=SafeHtml(html))
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("", ""),
+        ("<p>Two</p>\n<p>lines &amp; one</p>", "Two lines & one"),
+        ("<p>" + "word " * 59 + "end</p>", "word " * 59 + "end"),
+        ("<p>" + "word, " * 100 + "</p>", ("word, " * 50)[:-2] + "…"),
+        ("<p>" + "語" * 400 + "</p>", "語" * showing.EXCERPT + "…"),
+        ("<p>" + "x" * 20 + '</p><a href="https://x.example/' + "y" * 7000 + '">z</a>', "x" * 20),
+        ("<p>" + "&lt;b&gt; " * 3000, ("<b> " * 75)[:-1] + "…"),
+    ],
+)
+def test_an_excerpt_is_one_line_of_text_cut_between_words(html: str, text: str) -> None:
+    assert showing.excerpt(with_html(html)) == text
+
+
+def test_an_excerpt_falls_back_on_the_content() -> None:
+    item = entry("ifri", "One", summary=SafeHtml(""), content=SafeHtml("<p>Long</p>"))
+    assert showing.excerpt(item) == "Long"
+
+
+@pytest.mark.parametrize(
+    ("html", "shown"),
+    [
+        ('<h1>A</h1><h2 lang="fr">B</h2><h6>C</h6>', '<h3>A</h3><h4 lang="fr">B</h4><h6>C</h6>'),
+        ('<img src="https://x.example/a.png" alt="A map">', "[image: A map]"),
+        (
+            '<img alt="x > y &quot;z&quot; <b>" src="https://x.example/a.png">',
+            "[image: x &gt; y &quot;z&quot; &lt;b&gt;]",
+        ),
+        (
+            '<a href="https://x.example/"><img src="https://x.example/a.png"></a>',
+            '<a href="https://x.example/">[image]</a>',
+        ),
+        ('<img src="https://x.example/a.png" alt=" ">', "[image]"),
+        ("<hr><p>2 &lt; 3</p>", "<hr><p>2 &lt; 3</p>"),
+    ],
+)
+def test_a_body_keeps_its_markup_with_headings_below_ours_and_no_images(html: str, shown: str) -> None:
+    assert showing.body(with_html(html)) == shown
+
+
+def test_an_image_that_never_ends_costs_nothing_much() -> None:
+    html = "<img " + "a " * 50_000
+    assert showing.body(with_html(html)) == html
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://www.ifri.example:8443/a", "ifri.example"),
+        ("https://bücher.example/", "xn--bcher-kva.example"),
+        ("https://аpple.example/", "xn--pple-43d.example"),
+        ("https://a\u2028b.example/", "a\\u2028b.example"),
+    ],
+)
+def test_a_host_is_shown_in_letters_that_imitate_no_other(url: str, host: str) -> None:
+    assert showing.host_of(url) == host
+
+
+@pytest.mark.parametrize(
+    "url", [None, "", "javascript:alert(1)", "data:text/html,x", "//x.example", "mailto:a@b.example"]
+)
+def test_only_web_addresses_are_linked_to(url: str | None) -> None:
+    assert showing.web_address(url) == ""
+
+
+def test_foremost_tags_are_ours_first_each_text_once_without_the_publisher() -> None:
+    again = Tag(name="category:energy", origin="category", label="ENERGY")
+    assert showing.foremost_tags((NOTE, again, OF_IFRI, JAPAN, ENERGY)) == [JAPAN, ENERGY, NOTE]
+    assert showing.foremost_tags((NOTE, JAPAN), 1) == [JAPAN]
+
+
+@pytest.mark.parametrize(
+    ("text", "position", "shown"),
+    [
+        ("a (b", 2, "a (b\n  ^"),
+        ("<b>\t(", 4, "&lt;b&gt; (\n    ^"),
+        ("x" * 100 + "(", 100, "x" * 60 + "(\n" + " " * 60 + "^"),
+        ("(" + "x" * 100, 0, "(" + "x" * 59 + "\n^"),
+        ("", 0, "\n^"),
+    ],
+)
+def test_the_place_of_a_fault_is_marked_by_a_caret(text: str, position: int, shown: str) -> None:
+    assert showing.query_place(QueryError("no", text=text, position=position)) == shown
+
+
+def test_a_rule_without_words_of_ours_is_named() -> None:
+    assert "near-title" in showing.joined(Entry(**{**_fields(entry("ifri", "One")), "joined_by": "near-title"}))
+
+
+def _fields(item: Entry) -> dict[str, object]:
+    return {name: getattr(item, name) for name in item.__dataclass_fields__}
