@@ -1,0 +1,136 @@
+"""Newsletters: due ones in, one stored Issue each out, with a queued Delivery per reader.
+
+    newsletters.due > stories.after > selection > rendering > newsletters.record
+
+An Issue is made by content, not by clock: it considers every Story that came since the last one, up to the newest
+at that moment. Times that were missed while the machine was off are made up for by one Issue, not by several.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from aggregator.errors import NotFoundError, StoreError
+from aggregator.model import Digest, Feed, Issue, Newsletter, Rendering, Site, Slot, Story
+from aggregator.ports import Clock, NewsletterStore, StoryStore
+from aggregator.query import Query, parse_query
+from aggregator.schedule import parse_schedule
+from aggregator.steps.rendering import Renderer
+from aggregator.steps.selection import digest, matching
+
+PAGE = 500
+"""Stories read at a time; of each page only those the query gives are kept."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComposePorts:
+    """What composing needs of the world."""
+
+    newsletters: NewsletterStore
+    stories: StoryStore
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComposePlan:
+    """What feeds.yaml and the templates say of newsletters."""
+
+    newsletters: Mapping[str, Newsletter]
+    site: Site
+    feeds: Mapping[str, Feed]
+    renderer: Renderer
+
+
+def compose(ports: ComposePorts, plan: ComposePlan) -> tuple[Issue, ...]:
+    """Close every slot that is due; a newsletter that cannot be rendered is logged, stays due, and stops no other."""
+    made = []
+    for slot in ports.newsletters.due(ports.clock.now()):
+        newsletter = plan.newsletters.get(slot.newsletter_id)
+        if newsletter is None:
+            continue
+        try:
+            issue = _close(ports, plan, newsletter, slot)
+        except StoreError:
+            raise
+        except Exception as error:  # a template is an admin's program: it may raise anything
+            log.error("compose.failed", newsletter_id=slot.newsletter_id, error=str(error))
+            continue
+        if issue is not None:
+            made.append(issue)
+    return tuple(made)
+
+
+def compose_one(
+    ports: ComposePorts, plan: ComposePlan, newsletter_id: str, *, even_if_not_due: bool = False
+) -> Issue | None:
+    """Close one slot; None when it is not due or there is nothing to send. Raises NotFoundError, TemplateError."""
+    newsletter = _named(plan, newsletter_id)
+    slot = ports.newsletters.slot(newsletter_id)
+    if slot.due_at > ports.clock.now() and not even_if_not_due:
+        return None
+    return _close(ports, plan, newsletter, slot)
+
+
+def preview(ports: ComposePorts, plan: ComposePlan, newsletter_id: str) -> Rendering:
+    """What the next Issue would be if it were closed now; writes nothing. Raises NotFoundError, TemplateError."""
+    newsletter = _named(plan, newsletter_id)
+    slot, now = ports.newsletters.slot(newsletter_id), ports.clock.now()
+    selected = _select(ports, newsletter, slot, ports.stories.last_seq(), now)
+    return _render(plan, newsletter, selected, slot, now)
+
+
+def _named(plan: ComposePlan, newsletter_id: str) -> Newsletter:
+    if newsletter_id not in plan.newsletters:
+        known = ", ".join(sorted(plan.newsletters)) or "none"
+        raise NotFoundError(f"no newsletter {newsletter_id!r} in feeds.yaml; there is: {known}")
+    return plan.newsletters[newsletter_id]
+
+
+def _close(ports: ComposePorts, plan: ComposePlan, newsletter: Newsletter, slot: Slot) -> Issue | None:
+    now, up_to = ports.clock.now(), ports.stories.last_seq()
+    selected = _select(ports, newsletter, slot, up_to, now)
+    stories = (*selected.stories, *selected.overflow)
+    issue = None
+    if stories or newsletter.when_empty == "send":
+        issue = Issue(
+            newsletter_id=slot.newsletter_id,
+            number=slot.next_number,
+            created_at=now,
+            rendering=_render(plan, newsletter, selected, slot, now),
+            story_ids=tuple(story.id for story in stories),
+        )
+    next_due = _next_due(newsletter, now) if slot.due_at <= now else None
+    stored = ports.newsletters.record(slot, up_to=up_to, next_due=next_due, issue=issue, domain=newsletter.domain)
+    number = stored.number if stored else None
+    log.info("compose.closed", newsletter_id=newsletter.id, number=number, stories=len(stories))
+    return stored
+
+
+def _select(ports: ComposePorts, newsletter: Newsletter, slot: Slot, up_to: int, now: datetime) -> Digest:
+    query = parse_query(newsletter.query)
+    return digest(newsletter, list(_new_stories(ports.stories, query, slot.cursor, up_to, now)), query, now)
+
+
+def _render(plan: ComposePlan, newsletter: Newsletter, selected: Digest, slot: Slot, now: datetime) -> Rendering:
+    return plan.renderer.render_issue(
+        selected, newsletter, site=plan.site, feeds=plan.feeds, number=slot.next_number, created_at=now
+    )
+
+
+def _new_stories(stories: StoryStore, query: Query, cursor: int, up_to: int, now: datetime) -> Iterator[Story]:
+    """Stories above the cursor that the query gives; what comes while we read is left to the next Issue."""
+    while cursor < up_to:
+        page = stories.after(cursor, limit=PAGE)
+        yield from matching((story for story in page if story.seq <= up_to), query, now)
+        if len(page) < PAGE:
+            return
+        cursor = page[-1].seq
+
+
+def _next_due(newsletter: Newsletter, now: datetime) -> datetime:
+    return parse_schedule(newsletter.schedule).next_after(now, ZoneInfo(newsletter.timezone))
