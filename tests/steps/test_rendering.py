@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from lxml import html as lxml_html
 
 from aggregator.errors import TemplateError
 from aggregator.model import UNSUBSCRIBE_PLACEHOLDER, Digest, Link
+from aggregator.press.edition import IssueView, PlaceView, SectionView, StoryView
+from aggregator.press.templating import FILTERS
 from aggregator.steps.rendering import MAX_BRIEF, MAX_HTML, Renderer, for_archive
-from tests.rendered import TEMPLATES, links, render, texts, titles, tree
+from tests.rendered import ROOT, TEMPLATES, links, render, texts, titles, tree
 from tests.sample_digest import FEEDS, NEWSLETTER, NOW, SITE, digest_of, entry, full_digest, plain_digest, story
 
 ISOLATES = str.maketrans("", "", "\u2068\u2069")
@@ -180,3 +182,9 @@ def test_a_template_of_ones_own_is_enough() -> None:
     made = Renderer(sources).render_issue(plain_digest(1), NEWSLETTER, site=SITE, feeds=FEEDS, number=1, created_at=NOW)
     assert "<p>Paper 0: what the ministers agreed" in made.html
     assert made.text == f"{made.subject} {UNSUBSCRIBE_PLACEHOLDER}\n"
+
+
+def test_the_documentation_names_all_that_a_template_is_given() -> None:
+    page = (ROOT / "docs" / "newsletters.md").read_text(encoding="utf-8")
+    given = {field.name for view in (IssueView, SectionView, StoryView, PlaceView) for field in fields(view)}
+    assert {name for name in given | FILTERS if f"`{name}`" not in page} == set()
