@@ -28,7 +28,7 @@ from starlette.types import Receive, Scope, Send
 from aggregator.errors import QueryError, StoreError
 from aggregator.model import Format, Publication
 from aggregator.ports import PublicationStore
-from aggregator.steps.feedwriter.items import INTERVAL
+from aggregator.steps.feedwriter.contents import INTERVAL
 
 log = structlog.get_logger()
 

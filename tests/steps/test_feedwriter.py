@@ -33,9 +33,10 @@ from aggregator.model import (
     Story,
     Tag,
 )
-from aggregator.steps.feedwriter.items import BEFORE_ANYTHING, printable
+from aggregator.steps.feedwriter.contents import BEFORE_ANYTHING
+from aggregator.steps.feedwriter.outgoing import printable
 from aggregator.steps.feedwriter.writer import write_channel
-from aggregator.steps.jsonfeed import parse_json_feed
+from aggregator.steps.parse.jsonfeed import parse_json_feed
 from tests.fakes import START
 
 FORMATS: tuple[Format, ...] = ("atom", "rss", "json")
@@ -522,6 +523,7 @@ def hostile_story(text: str, number: int) -> Story:
             Link(href="https://ifri.example/1"),
             Link(href="https://ifri.example/2", rel="enclosure", type=text, title=text, length=1),
             Link(href="https://ifri.example/3", rel=text or "x"),
+            Link(href="https://ifri.example/4", rel="related", type=f"text/html;{text}", hreflang=text),
         ),
         authors=(Person(name=text, email=text, uri="https://ifri.example/ana"),),
         rights=text,

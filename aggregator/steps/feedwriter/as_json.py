@@ -1,13 +1,13 @@
 """A channel's document as JSON Feed 1.1 (https://www.jsonfeed.org/version/1.1/).
 
-publish: ... matching > items > **bytes**. What the format has no place for stands under `_aggregator`.
+publish: ... matching > contents > **bytes**. What the format has no place for stands under `_aggregator`.
 """
 
 import json
 from collections.abc import Mapping
 
 from aggregator.model import Link, Person
-from aggregator.steps.feedwriter.items import UNKNOWN_TYPE, Document, Item, Mention
+from aggregator.steps.feedwriter.contents import UNKNOWN_TYPE, Document, Item, Mention
 from aggregator.subject import plain_text
 
 Json = Mapping[str, object]
@@ -18,11 +18,11 @@ def json_feed(document: Document) -> bytes:
     feed = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": document.title,
-        "home_page_url": f"{document.site.base_url}/",
+        "home_page_url": document.home,
         "feed_url": document.address,
         "description": document.description,
-        "language": document.site.language,
-        "authors": [{"name": document.site.title}],
+        "language": document.language,
+        "authors": [{"name": document.publisher}],
         "items": [_item(item) for item in document.items],
     }
     return json.dumps(feed, ensure_ascii=False).encode()

@@ -1,6 +1,6 @@
 """A channel's document as Atom 1.0 (RFC 4287) and RSS 2.0 (with the RSS Advisory Board's profile).
 
-publish: ... matching > items > **bytes**. feedgen writes what it writes well, `repair.py` the rest. It is always
+publish: ... matching > contents > **bytes**. feedgen writes what it writes well, `repair.py` the rest. It is always
 given its dates: left alone it writes the clock, and the bytes would differ each time.
 """
 
@@ -9,7 +9,7 @@ from typing import Any
 from feedgen.feed import FeedGenerator
 
 from aggregator.model import Link, Person
-from aggregator.steps.feedwriter.items import INTERVAL, UNKNOWN_TYPE, Document, Item
+from aggregator.steps.feedwriter.contents import INTERVAL, UNKNOWN_TYPE, Document, Item
 from aggregator.steps.feedwriter.repair import EntryRepair, FeedRepair
 
 GENERATOR = "aggregator"
@@ -51,14 +51,14 @@ def _feed(document: Document) -> Any:
     feed.id(document.id)
     feed.title(document.title)
     feed.description(document.description)
-    feed.author(name=document.site.title)
-    feed.language(document.site.language)
+    feed.author(name=document.publisher)
+    feed.language(document.language)
     feed.updated(document.updated)
     feed.generator(GENERATOR)
     feed.docs("https://www.rssboard.org/rss-specification")
     feed.ttl(round(INTERVAL.total_seconds() / 60))
     feed.link(href=document.address, rel="self", type=document.content_type.partition(";")[0])
-    feed.link(href=f"{document.site.base_url}/", rel="alternate", type="text/html")  # the last one is RSS's
+    feed.link(href=document.home, rel="alternate", type="text/html")  # the last one is RSS's
     return feed
 
 

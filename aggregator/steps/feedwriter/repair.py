@@ -15,7 +15,7 @@ import feedgen.feed
 from feedgen.util import xml_elem
 
 from aggregator.model import Link, Source
-from aggregator.steps.feedwriter.items import INTERVAL, Item
+from aggregator.steps.feedwriter.contents import INTERVAL, Item
 
 NAMESPACES = {
     "dc": "http://purl.org/dc/elements/1.1/",

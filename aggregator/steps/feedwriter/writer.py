@@ -9,7 +9,7 @@ from hashlib import sha256
 from aggregator.model import Channel, Feed, Format, Publication, Site, Story
 from aggregator.steps.feedwriter.as_json import json_feed
 from aggregator.steps.feedwriter.as_xml import atom, rss
-from aggregator.steps.feedwriter.items import Document, document, path_of
+from aggregator.steps.feedwriter.contents import Document, document, path_of
 
 _WRITERS: Mapping[Format, Callable[[Document], bytes]] = {"atom": atom, "rss": rss, "json": json_feed}
 

@@ -1,6 +1,6 @@
 """What every format says of a Channel and of a Story: decided here once, spelled by `as_xml.py` and `as_json.py`.
 
-publish: stories.newest > matching > **items** > bytes + ETag. An `Item` depends on its Story, the feeds and the
+publish: stories.newest > matching > **contents** > bytes + ETag. An `Item` depends on its Story, the feeds and the
 site alone, so that it may be kept for as long as these stay.
 """
 
@@ -8,12 +8,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from html import escape, unescape
-from urllib.parse import quote, urlsplit
+from html import escape
+from urllib.parse import quote
 from uuid import UUID, uuid5
 
 from aggregator.model import Category, Channel, Entry, Feed, Format, Link, Person, SafeHtml, Site, Source, Story, Tag
+from aggregator.steps.feedwriter.outgoing import foreign_links, iri, outgoing_links, own_pages, printable
 from aggregator.subject import plain_text
 from aggregator.urls import without_secrets
 
@@ -32,19 +32,8 @@ BEFORE_ANYTHING = datetime(2000, 1, 1, tzinfo=UTC)
 
 _NAMES = UUID("0d3c3c2e-6a43-4b0e-9c38-8c1f7a5b9a54")
 """Our ids are name-based (RFC 9562 5.5) on this one: they know no title, address, cluster or host, and never change."""
-_LINK_RELATIONS = frozenset(("alternate", "enclosure", "related", "via", "license", "replies"))
-_MEDIA_TYPE = re.compile(r"[\w.+!#$&^-]+/[\w.+!#$&^-]+(\s*;.*)?", re.ASCII)
 _EMAIL = re.compile(r"[^\s@<>()]+@[^\s@<>()]+")
 _TITLE_FROM_TEXT = 80
-
-# XML 1.0 section 2.2 without C1 controls and non-characters; what lies beyond the BMP is looked at by the slow path.
-_PRINTABLE = re.compile("[\t\n\r -~\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd]*")
-_UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff\U0001fffe\U0001ffff]"
-)
-_NOT_IN_IRI = re.compile(r'[\x00- "<>\\^`{|}]')
-_LINK = re.compile(r'<a\s(?:[^<>"]+|"[^"]*")*+>')
-_HREF = re.compile(r'(?<=\s)href="([^"]*)"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +84,10 @@ class Document:
     title: str
     description: str
     address: str
+    home: str
+    publisher: str
+    language: str
     content_type: str
-    site: Site
     updated: datetime
     items: tuple[Item, ...]
 
@@ -105,14 +96,16 @@ def document(
     channel: Channel, stories: Sequence[Story], format: Format, *, site: Site, feeds: Mapping[str, Feed]
 ) -> Document:
     """All that one format of a channel has to say."""
-    title = printable(channel.title)
+    publisher = printable(site.title)
     return Document(
         id=_urn("channel", path_of(channel, "atom")),
-        title=title or printable(site.title),
-        description=printable(channel.description or f"{title} – {site.title}"),
+        title=printable(channel.title) or publisher,
+        description=printable(channel.description or f"{channel.title} – {site.title}"),
         address=f"{site.base_url}/{path_of(channel, format)}",
+        home=f"{site.base_url}/",
+        publisher=publisher,
+        language=site.language,
         content_type=CONTENT_TYPES[format],
-        site=site,
         updated=_whole_second(max((story.updated for story in stories), default=BEFORE_ANYTHING)),
         items=tuple(item_of(story, site=site, feeds=feeds) for story in stories),
     )
@@ -129,10 +122,10 @@ def path_of(channel: Channel, format: Format) -> str:
 def item_of(story: Story, *, site: Site, feeds: Mapping[str, Feed]) -> Item:
     """A Story as every format shows it: the head's words, with the source and the other places under them."""
     head, feed = story.head, _feed_of(story.head, feeds)
-    own = _own_pages(site.base_url)
-    url = _address(head.url) if head.url and not own.match(head.url) else f"{site.base_url}/stories/{story.id}"
-    body = _foreign_links(printable(head.content or head.summary), site)
-    summary = _foreign_links(printable(head.summary), site) if head.content else ""
+    own = own_pages(site.base_url)
+    url = iri(head.url) if head.url and not own.match(head.url) else f"{site.base_url}/stories/{story.id}"
+    body = foreign_links(printable(head.content or head.summary), site)
+    summary = foreign_links(printable(head.summary), site) if head.content else ""
     also_at = _also_at(story, feeds, own)
     source = _source(head, feed)
     return Item(
@@ -146,19 +139,14 @@ def item_of(story: Story, *, site: Site, feeds: Mapping[str, Feed]) -> Item:
         language=printable(head.language or feed.language or "") or None,
         authors=_authors(head) or (Person(name=printable(feed.name)),),
         categories=tuple(_category(tag, site) for tag in story.tags),
-        links=(Link(href=url), *_links(head, url, also_at, own)),
-        thumbnails=tuple(map(_address, head.thumbnails)),
+        links=(Link(href=url), *outgoing_links((*head.links, *_further_links(head, also_at)), url, own)),
+        thumbnails=tuple(map(iri, head.thumbnails)),
         source=source,
         also_at=also_at,
         rights=printable(head.rights or "") or None,
-        comments=_address(head.comments) if head.comments and not own.match(head.comments) else None,
+        comments=iri(head.comments) if head.comments and not own.match(head.comments) else None,
         doi=printable(head.doi) if head.doi else None,
     )
-
-
-def printable(text: str) -> str:
-    """The text without characters that XML does not know or nobody can see (C0, C1, surrogates, non-characters)."""
-    return text if _PRINTABLE.fullmatch(text) else _UNPRINTABLE.sub("", text)
 
 
 def _urn(kind: str, name: str) -> str:
@@ -170,11 +158,6 @@ def _whole_second(moment: datetime) -> datetime:
     return moment.replace(microsecond=0)
 
 
-def _address(href: str) -> str:
-    """An address with what no IRI may hold (RFC 3987 2.2) percent-encoded."""
-    return _NOT_IN_IRI.sub(lambda found: quote(found[0]), printable(href))
-
-
 def _feed_of(entry: Entry, feeds: Mapping[str, Feed]) -> Feed:
     """The feed an entry was fetched from; of one no longer in feeds.yaml only the id is known."""
     return feeds.get(entry.feed_id) or Feed(id=entry.feed_id, url="", name=entry.feed_id)
@@ -183,9 +166,9 @@ def _feed_of(entry: Entry, feeds: Mapping[str, Feed]) -> Feed:
 def _source(head: Entry, feed: Feed) -> Source:
     """Where we fetched the entry, whatever it claims; `updated` is the poll that last brought a change of it."""
     return Source(
-        id=without_secrets(feed.url) if feed.url else _urn("feed", feed.id),
+        id=iri(without_secrets(feed.url)) if feed.url else _urn("feed", feed.id),
         title=printable(feed.name),
-        link=_address(feed.site_url) if feed.site_url else None,
+        link=iri(feed.site_url) if feed.site_url else None,
         updated=_whole_second(head.changed_at),
         rights=printable(head.rights or "") or None,
     )
@@ -201,7 +184,7 @@ def _author(person: Person) -> Person:
     return Person(
         name=printable(person.name),
         email=email if _EMAIL.fullmatch(email) else None,
-        uri=_address(person.uri) if person.uri else None,
+        uri=iri(person.uri) if person.uri else None,
     )
 
 
@@ -220,57 +203,13 @@ def _title_from(html: str) -> str:
     return (head.rpartition(" ")[0] or head) + "…"
 
 
-# --- links ----------------------------------------------------------------------------------------
-
-
-def _links(head: Entry, url: str, also_at: Sequence[Mention], own: re.Pattern[str]) -> Iterator[Link]:
-    """The publisher's other links, the source an entry names, then the other places; no address twice per relation."""
-    given = [*head.links]
+def _further_links(head: Entry, also_at: Sequence[Mention]) -> Iterator[Link]:
+    """Where an entry says it comes from, and the other places of its Story."""
     if head.source and head.source.link:
-        given.append(Link(href=head.source.link, rel="via", title=head.source.title))
+        yield Link(href=head.source.link, rel="via", title=head.source.title)
     for mention in also_at:
         if mention.url:
-            given.append(Link(href=mention.url, rel="related", title=mention.words))
-    seen = {("alternate", url), ("related", url)}
-    for link in given:
-        # One alternate only (RFC 4287 4.1.1 forbids two alike): further ones are related.
-        rel = "related" if link.rel == "alternate" else link.rel
-        href = _address(link.href)
-        if rel in _LINK_RELATIONS and (rel, href) not in seen and not own.match(href):
-            seen.add((rel, href))
-            yield _link(link, rel, href)
-
-
-def _link(link: Link, rel: str, href: str) -> Link:
-    return Link(
-        href=href,
-        rel=rel,
-        type=link.type if link.type and _MEDIA_TYPE.fullmatch(link.type) else None,
-        length=link.length,
-        title=printable(link.title) if link.title else None,
-        hreflang=link.hreflang,
-    )
-
-
-@lru_cache(maxsize=16)
-def _own_pages(base_url: str) -> re.Pattern[str]:
-    """Addresses of our own pages, as loosely as browsers read them; a feed may not speak in our name."""
-    parts = urlsplit(base_url)
-    port = f":{parts.port}" if parts.port else "(:(80|443))?"
-    place = rf"{re.escape(parts.hostname or '')}\.?{port}{re.escape(parts.path.rstrip('/'))}(?=[/\\?#]|$)"
-    return re.compile(rf"https?:[/\\]*([^/\\?#]*@)?{place}", re.IGNORECASE)
-
-
-def _foreign_links(html: str, site: Site) -> str:
-    """The markup with links to our own pages (a fake "unsubscribe", say) made plain text."""
-    if (urlsplit(site.base_url).hostname or "") not in html.lower():
-        return html
-    own = _own_pages(site.base_url)
-
-    def plain(tag: re.Match[str]) -> str:
-        return _HREF.sub(lambda href: "" if own.match(unescape(href[1])) else href[0], tag[0])
-
-    return _LINK.sub(plain, html)
+            yield Link(href=mention.url, rel="related", title=mention.words)
 
 
 # --- under the text -------------------------------------------------------------------------------
@@ -283,7 +222,7 @@ def _also_at(story: Story, feeds: Mapping[str, Feed], own: re.Pattern[str]) -> t
         Mention(
             publisher=printable(_feed_of(entry, feeds).name),
             title=printable(entry.title) if _folded(entry.title) != head_title else "",
-            url=_address(entry.url) if entry.url and not own.match(entry.url) else None,
+            url=iri(entry.url) if entry.url and not own.match(entry.url) else None,
         )
         for entry in story.entries
     ]
