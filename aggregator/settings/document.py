@@ -1,12 +1,13 @@
 """The sections of feeds.yaml, as pydantic sees them.
 
-`python -m aggregator.settings.document` writes the JSON Schema that ships with the package.
+`python -m aggregator.settings.document [FILE]` writes the JSON Schema, by default the one that ships with the package.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -229,4 +230,4 @@ def json_schema() -> str:
 
 
 if __name__ == "__main__":
-    SCHEMA_FILE.write_text(json_schema(), encoding="utf-8")
+    (Path(sys.argv[1]) if sys.argv[1:] else SCHEMA_FILE).write_text(json_schema(), encoding="utf-8")
