@@ -490,6 +490,7 @@ def test_an_address_is_made_an_iri() -> None:
 HOSTILE = Path(__file__).resolve().parents[3] / "shared" / "corpus" / "hostile"
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
 RFC_822 = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d \+0000")
+MEDIA_TYPE = re.compile(r"[^/\s;]+/[^/\s;]+( *;[ -~]*)?")
 ABSOLUTE = re.compile(r"https?://[^\s]+")
 ODD = [
     "",
@@ -577,7 +578,7 @@ def test_the_atom_keeps_the_rules_of_rfc_4287(hostile: Sequence[Story]) -> None:
         assert found.find("a:content", NS).get("type") == "html"
         for link in found.iterfind("a:link", NS):
             assert ABSOLUTE.fullmatch(link.get("href"))
-            assert re.fullmatch(r"[^/\s]+/[^/\s]+", link.get("type", "a/b"))
+            assert MEDIA_TYPE.fullmatch(link.get("type", "a/b"))
         for moment in ("a:published", "a:updated", "a:source/a:updated"):
             assert RFC_3339.fullmatch(found.findtext(moment, namespaces=NS))
         for mail in found.iterfind("a:author/a:email", NS):
@@ -603,7 +604,7 @@ def test_the_rss_keeps_the_rules_of_the_profile(hostile: Sequence[Story]) -> Non
             assert ABSOLUTE.fullmatch(address)
         for file in item.iterfind("enclosure"):
             assert file.get("length").isdigit()
-            assert re.fullmatch(r"[^/\s]+/[^/\s]+", file.get("type"))
+            assert MEDIA_TYPE.fullmatch(file.get("type"))
 
 
 def assert_once(element: Any, *paths: str) -> None:
