@@ -1,0 +1,170 @@
+"""Sending: due Deliveries in, letters out, each answer noted before the next letter.
+
+    mailer.connect > deliveries.claim > letter > mailer.send > deliveries.settle
+
+A row is `sending` on disk before the server hears of it, and one row at a time. So whatever kills us leaves at
+most one letter in doubt: it is listed as `uncertain` and never sent again by itself.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import blake2b
+
+import structlog
+
+from aggregator.model import Delivery, DeliveryReport, DeliveryState, Issue, Newsletter, SendResult, Site
+from aggregator.ports import Clock, DeliveryStore, Mailer, NewsletterStore
+from aggregator.steps.letter import write_letter
+
+FIRST_WAIT = timedelta(minutes=5)
+LONGEST_WAIT = timedelta(hours=4)
+PATIENCE = timedelta(hours=72)
+"""A letter has waited this long between attempts, all together, when we give it up."""
+POLICY_REFUSALS = 10
+"""So many refusals in a row that blame us and not the address: going on would only make our name worse."""
+POLICY_PAUSE = timedelta(hours=1)
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliverPorts:
+    """What sending needs of the world."""
+
+    deliveries: DeliveryStore
+    newsletters: NewsletterStore
+    mailer: Mailer
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliverPlan:
+    """What feeds.yaml says of sending, and how a reader's own address is made: (subscriber id, newsletter id)."""
+
+    newsletters: Mapping[str, Newsletter]
+    site: Site
+    unsubscribe_url: Callable[[int, str], str]
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run over what is due: what it has counted, and the issues it has read."""
+
+    ports: DeliverPorts
+    plan: DeliverPlan
+    counts: Counter[DeliveryState] = field(default_factory=Counter)
+    issues: dict[int, Issue] = field(default_factory=dict)
+
+    def issue(self, delivery: Delivery) -> Issue:
+        """The issue of a delivery, read once; the last one stays, since deliveries come issue by issue."""
+        if delivery.issue_id not in self.issues:
+            issue = self.ports.newsletters.issue(delivery.newsletter_id, delivery.issue_number)
+            assert issue is not None  # noqa: S101 (a delivery is stored with its issue, and issues are never deleted)
+            self.issues = {delivery.issue_id: issue}
+        return self.issues[delivery.issue_id]
+
+    def report(self, paused: str | None = None) -> DeliveryReport:
+        return DeliveryReport(
+            accepted=self.counts[DeliveryState.ACCEPTED],
+            deferred=self.counts[DeliveryState.DEFERRED],
+            refused=self.counts[DeliveryState.REFUSED],
+            uncertain=self.counts[DeliveryState.UNCERTAIN],
+            cancelled=self.counts[DeliveryState.CANCELLED],
+            paused=paused,
+        )
+
+
+def deliver(
+    ports: DeliverPorts, plan: DeliverPlan, *, should_stop: Callable[[], bool] = lambda: False
+) -> DeliveryReport:
+    """Send what is due until nothing is, the server is down, or `should_stop` says so between two letters."""
+    run = _Run(ports, plan)
+    if not ports.deliveries.waiting(ports.clock.now(), plan.newsletters):
+        return run.report()
+    try:
+        return run.report(paused=_send_all(run, should_stop))
+    finally:
+        ports.mailer.close()
+
+
+def _send_all(run: _Run, should_stop: Callable[[], bool]) -> str | None:
+    """Why it ended before all was sent, if it did for a reason of the server's."""
+    ports = run.ports
+    if reason := _policy_pause(ports):
+        return reason
+    while not should_stop():
+        if fault := ports.mailer.connect():
+            return fault.reply
+        delivery = ports.deliveries.claim(ports.clock.now(), run.plan.newsletters)
+        if delivery is None:
+            return None
+        result = _send(run, delivery)
+        if result.server_down:
+            return result.reply
+        if result.policy and (reason := _policy_pause(ports)):
+            log.error("deliver.paused", reason=reason)
+            return reason
+    return None
+
+
+def _policy_pause(ports: DeliverPorts) -> str | None:
+    """Why nothing is sent for now, read off the ledger, so that a restart does not forget it (RFC 3463 3.8)."""
+    last = ports.deliveries.answered(POLICY_REFUSALS)
+    if len(last) < POLICY_REFUSALS or not all(delivery.policy for delivery in last):
+        return None
+    newest = last[0].settled_at
+    if newest is None or not newest <= ports.clock.now() < newest + POLICY_PAUSE:
+        return None  # over, and the next letter tries anew; or of a time when the clock was wrong
+    return (
+        f"the last {POLICY_REFUSALS} letters were refused by policy; trying again after {POLICY_PAUSE}: {last[0].reply}"
+    )
+
+
+def _send(run: _Run, delivery: Delivery) -> SendResult:
+    """What became of a claimed row, settled."""
+    if delivery.state is DeliveryState.CANCELLED:
+        run.counts[delivery.state] += 1
+        return SendResult(state=delivery.state, reply="no longer subscribed")
+    result = _answer(run, delivery)
+    now, retry_at = run.ports.clock.now(), None
+    if result.state is DeliveryState.DEFERRED:
+        result, retry_at = _deferred(delivery, result, now)
+    standing = run.ports.deliveries.settle(delivery, result, now, retry_at)
+    run.counts[result.state] += 1
+    event = "deliver.settled" if standing else "deliver.claim_lost"
+    log.info(event, delivery_id=delivery.id, issue_id=delivery.issue_id, state=result.state.value, code=result.code)
+    return result
+
+
+def _answer(run: _Run, delivery: Delivery) -> SendResult:
+    newsletter, site = run.plan.newsletters[delivery.newsletter_id], run.plan.site
+    try:
+        message = write_letter(
+            run.issue(delivery),
+            newsletter,
+            site,
+            delivery,
+            unsubscribe_url=run.plan.unsubscribe_url(delivery.subscriber.id, newsletter.id),
+            archive_url=f"{site.base_url}/newsletters/{newsletter.id}",
+        )
+        return run.ports.mailer.send(message, sender=newsletter.address, recipient=delivery.subscriber.email)
+    except ValueError as error:  # an address no header or command can hold: it never reached a server
+        return SendResult(state=DeliveryState.REFUSED, reply=f"not sent: {error}")
+
+
+def _deferred(delivery: Delivery, result: SendResult, now: datetime) -> tuple[SendResult, datetime | None]:
+    """When to try again (RFC 5321 4.5.4.1), or the letter given up. Waits are counted, not days: a machine that
+    was off has not tried."""
+    waits = [min(FIRST_WAIT * 2**attempt, LONGEST_WAIT) for attempt in range(min(delivery.attempts, 64))]
+    if sum(waits, timedelta()) <= PATIENCE:
+        return result, now + waits[-1] * (1 + _share(delivery) / 5)
+    words = f"given up after {delivery.attempts} attempts: {result.reply}"
+    return SendResult(state=DeliveryState.REFUSED, reply=words, code=result.code, server_down=result.server_down), None
+
+
+def _share(delivery: Delivery) -> float:
+    """A number from 0 to 1 that is this attempt's own, so that letters deferred together do not return together."""
+    name = f"{delivery.message_id}{delivery.attempts}".encode()
+    return int.from_bytes(blake2b(name, digest_size=4).digest()) / 0xFFFFFFFF

@@ -1,0 +1,305 @@
+"""Letters go out once each, and every answer of a server has its consequence."""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from email import message_from_bytes
+
+import pytest
+
+from aggregator.flows.deliver import DeliverPlan, DeliverPorts, deliver
+from aggregator.model import Delivery, DeliveryReport, DeliveryState, SendResult, Subscriber, SubscriptionState
+from tests.fakes import START, FrozenClock
+from tests.mail_fakes import ACCEPTED, DAILY, RENDERING, SITE, WEEKLY, MemoryMailStore, ScriptedMailer, issue_of
+
+LATER = SendResult(state=DeliveryState.DEFERRED, reply="450 4.2.0 Greylisted", code=450)
+UNKNOWN = SendResult(state=DeliveryState.REFUSED, reply="550 5.1.1 No such user", code=550)
+POLICY = SendResult(state=DeliveryState.REFUSED, reply="554 5.7.1 Blocked", code=554, policy=True)
+LOST = SendResult(state=DeliveryState.UNCERTAIN, reply="no answer after the message")
+DOWN = SendResult(state=DeliveryState.DEFERRED, reply="no connection to 'relay'", server_down=True)
+GONE = SendResult(state=DeliveryState.DEFERRED, reply="421 4.3.2 Closing", code=421, server_down=True)
+
+
+@dataclass
+class World:
+    store: MemoryMailStore
+    mailer: ScriptedMailer
+    clock: FrozenClock
+    ports: DeliverPorts
+    plan: DeliverPlan
+
+    def queue(self, *names: str, newsletter_id: str = "weekly") -> None:
+        people = [Subscriber(email=f"{name}@reader.example", name=name.title()) for name in names]
+        self.store.put(people, newsletter_id, SubscriptionState.CONFIRMED, "form", START)
+        slot = self.store.slot(newsletter_id)
+        issue = issue_of(slot, self.clock.now(), f"story-{slot.next_number}")
+        self.store.record(slot, up_to=slot.cursor, next_due=None, issue=issue, domain="example.org")
+
+    def script(self, **answers: SendResult | list[SendResult]) -> None:
+        for name, results in answers.items():
+            self.mailer.answers[f"{name}@reader.example"] = results if isinstance(results, list) else [results]
+
+    def deliver(self) -> DeliveryReport:
+        return deliver(self.ports, self.plan)
+
+    def row(self, name: str) -> Delivery:
+        rows = [row for issue in self.store.issues("weekly") for row in self.store.for_issue(issue.id)]
+        return next(row for row in rows if row.subscriber.email == f"{name}@reader.example")
+
+
+@pytest.fixture
+def world() -> World:
+    store, mailer, clock = MemoryMailStore(), ScriptedMailer(), FrozenClock()
+    store.sync([WEEKLY, DAILY], {"weekly": START, "daily": START}, 0)
+    return World(
+        store=store,
+        mailer=mailer,
+        clock=clock,
+        ports=DeliverPorts(deliveries=store, newsletters=store, mailer=mailer, clock=clock),
+        plan=DeliverPlan(
+            newsletters={"weekly": WEEKLY, "daily": DAILY},
+            site=SITE,
+            unsubscribe_url=lambda subscriber_id, newsletter_id: f"https://w.example/u/{subscriber_id}.{newsletter_id}",
+        ),
+    )
+
+
+def test_each_reader_gets_their_own_letter_once(world: World) -> None:
+    world.queue("ana", "bob")
+    assert world.deliver() == DeliveryReport(accepted=2)
+    assert world.deliver() == DeliveryReport()
+    assert [(sender, recipient) for sender, recipient, _ in world.mailer.sent] == [
+        ("wire@example.org", "ana@reader.example"),
+        ("wire@example.org", "bob@reader.example"),
+    ]
+    for number, (_, _, raw) in enumerate(world.mailer.sent, start=1):
+        message = message_from_bytes(raw)
+        assert message["Message-ID"] == world.store.for_issue(1)[number - 1].message_id
+        assert message["List-Unsubscribe"] == f"<https://w.example/u/{number}.weekly>"
+        assert message["List-Archive"] == "<https://wire.example.org/newsletters/weekly>"
+
+
+def test_nothing_due_speaks_to_no_server(world: World) -> None:
+    world.mailer.down = DOWN
+    assert world.deliver() == DeliveryReport()
+    assert world.mailer.closed == 0
+
+
+def test_the_conversation_is_ended_when_all_is_sent(world: World) -> None:
+    world.queue("ana")
+    world.deliver()
+    assert world.mailer.closed == 1
+
+
+def test_an_issue_is_read_once_for_all_its_readers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.queue("ana", "bob", "carl")
+    world.queue("dora", newsletter_id="daily")
+    read = []
+    issue = world.store.issue
+    monkeypatch.setattr(world.store, "issue", lambda *key: (read.append(key), issue(*key))[1])
+    assert world.deliver().accepted == 4
+    assert read == [("weekly", 1), ("daily", 1)]
+
+
+@pytest.mark.parametrize(
+    ("result", "state", "report"),
+    [
+        (ACCEPTED, DeliveryState.ACCEPTED, DeliveryReport(accepted=2)),
+        (LATER, DeliveryState.DEFERRED, DeliveryReport(accepted=1, deferred=1)),
+        (UNKNOWN, DeliveryState.REFUSED, DeliveryReport(accepted=1, refused=1)),
+        (POLICY, DeliveryState.REFUSED, DeliveryReport(accepted=1, refused=1)),
+        (LOST, DeliveryState.UNCERTAIN, DeliveryReport(accepted=1, uncertain=1)),
+    ],
+)
+def test_one_answer_is_one_readers_fate(
+    world: World, result: SendResult, state: DeliveryState, report: DeliveryReport
+) -> None:
+    world.queue("ana", "bob")
+    world.script(ana=result)
+    assert world.deliver() == report
+    assert (world.row("ana").state, world.row("ana").reply) == (state, result.reply)
+    assert world.row("bob").state is DeliveryState.ACCEPTED
+
+
+def test_greylisting_ends_accepted_once(world: World) -> None:
+    world.queue("ana")
+    world.script(ana=[LATER, ACCEPTED])
+    world.deliver()
+    world.clock.advance(minutes=4, seconds=59)
+    assert world.deliver() == DeliveryReport()
+    world.clock.advance(minutes=1, seconds=1)
+    assert world.deliver() == DeliveryReport(accepted=1)
+    first, second = (raw for _, _, raw in world.mailer.sent)
+    assert first == second
+
+
+def test_attempts_grow_apart_and_end_after_three_days(world: World) -> None:
+    world.queue("ana")
+    world.script(ana=[LATER] * 99)
+    waits = []
+    while (report := world.deliver()).deferred:
+        row = world.row("ana")
+        waits.append(row.next_attempt_at - world.clock.now())
+        world.clock.moment = row.next_attempt_at
+    assert report == DeliveryReport(refused=1)
+    for attempt, wait in enumerate(waits):
+        planned = min(timedelta(minutes=5) * 2**attempt, timedelta(hours=4))
+        assert planned <= wait <= planned * 1.2
+    assert timedelta(hours=66) < sum(waits, timedelta()) < timedelta(hours=72 * 1.2)
+    assert world.row("ana").reply == f"given up after {len(waits) + 1} attempts: 450 4.2.0 Greylisted"
+    world.clock.advance(days=9)
+    assert world.deliver() == DeliveryReport()
+
+
+def test_days_off_are_not_counted_as_attempts(world: World) -> None:
+    world.queue("ana")
+    world.script(ana=LATER)
+    world.deliver()
+    world.clock.advance(days=5)
+    assert world.deliver() == DeliveryReport(accepted=1)
+
+
+def test_letters_deferred_together_do_not_return_together(world: World) -> None:
+    names = [f"reader{number}" for number in range(20)]
+    world.queue(*names)
+    world.script(**{name: [LATER] for name in names})
+    world.deliver()
+    assert len({world.row(name).next_attempt_at for name in names}) == 20
+
+
+# --- the whole server -----------------------------------------------------------------------------
+
+
+def test_a_server_that_is_down_touches_no_row(world: World) -> None:
+    world.queue("ana", "bob")
+    world.mailer.down = DOWN
+    assert world.deliver() == DeliveryReport(paused="no connection to 'relay'")
+    assert {(row.state, row.attempts) for row in world.store.for_issue(1)} == {(DeliveryState.QUEUED, 0)}
+    assert world.mailer.sent == []
+    world.mailer.down = None
+    assert world.deliver() == DeliveryReport(accepted=2)
+
+
+def test_a_server_that_goes_down_in_a_run_ends_it_and_nothing_is_skipped(world: World) -> None:
+    world.queue("ana", "bob", "carl")
+    world.script(bob=[GONE])
+    assert world.deliver() == DeliveryReport(accepted=1, deferred=1, paused="421 4.3.2 Closing")
+    assert [row.state for row in world.store.for_issue(1)] == [
+        DeliveryState.ACCEPTED,
+        DeliveryState.DEFERRED,
+        DeliveryState.QUEUED,
+    ]
+    assert world.mailer.closed == 1
+    world.clock.advance(minutes=10)
+    assert world.deliver() == DeliveryReport(accepted=2)
+    assert sorted(world.mailer.recipients) == [f"{name}@reader.example" for name in ("ana", "bob", "bob", "carl")]
+
+
+def test_refusals_by_policy_in_a_row_pause_the_run_for_an_hour(world: World) -> None:
+    names = [f"reader{number:02}" for number in range(30)]
+    world.queue(*names)
+    world.script(**{name: [POLICY] for name in names})
+    report = world.deliver()
+    assert (report.refused, report.accepted) == (10, 0)
+    assert report.paused == (
+        "the last 10 letters were refused by policy; trying again after 1:00:00: 554 5.7.1 Blocked"
+    )
+    world.clock.advance(minutes=59)
+    assert world.deliver() == DeliveryReport(paused=report.paused)
+    world.clock.advance(minutes=1)
+    assert world.deliver().refused == 1
+    world.mailer.answers.clear()
+    world.clock.advance(hours=1)
+    assert world.deliver() == DeliveryReport(accepted=19)
+
+
+def test_refusals_between_others_pause_nothing(world: World) -> None:
+    names = [f"reader{number:02}" for number in range(30)]
+    world.queue(*names)
+    world.script(**{name: UNKNOWN if number % 9 == 0 else POLICY for number, name in enumerate(names)})
+    assert world.deliver() == DeliveryReport(refused=30)
+
+
+def test_a_pause_written_by_a_wrong_clock_does_not_last(world: World) -> None:
+    names = [f"reader{number:02}" for number in range(11)]
+    world.clock.advance(days=3650)
+    world.queue(*names)
+    world.script(**{name: [POLICY] for name in names[:10]})
+    assert world.deliver().paused
+    world.clock.moment = START
+    world.queue("ana", newsletter_id="daily")
+    assert world.deliver() == DeliveryReport(accepted=1)
+
+
+# --- stopping, leaving, losing --------------------------------------------------------------------
+
+
+def test_stopping_lets_the_current_letter_end_and_starts_no_other(world: World) -> None:
+    world.queue("ana", "bob", "carl")
+    stop = []
+    world.mailer.on_send = lambda: stop.append(True)
+    assert deliver(world.ports, world.plan, should_stop=lambda: bool(stop)) == DeliveryReport(accepted=1)
+    assert [row.state for row in world.store.for_issue(1)] == [
+        DeliveryState.ACCEPTED,
+        DeliveryState.QUEUED,
+        DeliveryState.QUEUED,
+    ]
+    assert world.mailer.closed == 1
+
+
+def test_a_reader_who_leaves_while_we_send_gets_nothing(world: World) -> None:
+    world.queue("ana", "bob")
+    bob = world.row("bob").subscriber
+    world.mailer.on_send = lambda: world.store.unsubscribe(bob.id, "weekly", START)
+    assert world.deliver() == DeliveryReport(accepted=1)
+    assert world.row("bob").state is DeliveryState.CANCELLED
+
+
+def test_a_reader_who_left_during_their_own_attempt_is_counted_as_cancelled(world: World) -> None:
+    world.queue("ana")
+    world.script(ana=[LATER])
+    ana = world.row("ana").subscriber
+    world.mailer.on_send = lambda: world.store.unsubscribe(ana.id, "weekly", START)
+    assert world.deliver() == DeliveryReport(deferred=1)
+    world.clock.advance(hours=1)
+    assert world.deliver() == DeliveryReport(cancelled=1)
+    assert len(world.mailer.sent) == 1
+
+
+def test_a_newsletter_no_longer_configured_mails_nobody(world: World) -> None:
+    world.queue("ana")
+    world.plan = replace(world.plan, newsletters={"daily": DAILY})
+    assert world.deliver() == DeliveryReport()
+    world.plan = replace(world.plan, newsletters={"weekly": WEEKLY})
+    assert world.deliver() == DeliveryReport(accepted=1)
+
+
+def test_an_address_no_server_may_hear_of_is_refused_without_one(world: World) -> None:
+    world.queue("ana", "x\r\nrcpt", "bob")
+    assert world.deliver() == DeliveryReport(accepted=2, refused=1)
+    refused = world.row("x\r\nrcpt")
+    assert refused.reply is not None
+    assert refused.reply.startswith("not sent: no header can hold the address 'x\\r\\nrcpt@reader.example'")
+    assert world.mailer.recipients == ["ana@reader.example", "bob@reader.example"]
+
+
+def test_a_worker_that_was_stopped_too_long_changes_nothing(world: World) -> None:
+    """Paused while it sent; another declared the row in doubt, and its own late answer does not count (F14)."""
+    world.queue("ana")
+    world.mailer.on_send = lambda: world.store.recover(START)
+    assert world.deliver() == DeliveryReport(accepted=1)
+    assert world.row("ana").state is DeliveryState.UNCERTAIN
+
+
+def test_no_run_sends_what_is_in_doubt(world: World) -> None:
+    world.queue("ana", "bob")
+    world.store.claim(START, ["weekly"])
+    world.store.recover(START)
+    assert world.deliver() == DeliveryReport(accepted=1)
+    assert world.mailer.recipients == ["bob@reader.example"]
+
+
+def test_the_rendering_is_stored_and_not_made_anew(world: World) -> None:
+    world.queue("ana")
+    world.plan = replace(world.plan, newsletters={"weekly": replace(WEEKLY, title="Another title")})
+    world.deliver()
+    assert message_from_bytes(world.mailer.sent[0][2])["Subject"] == RENDERING.subject
