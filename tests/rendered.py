@@ -15,6 +15,7 @@ from tests.sample_digest import FEEDS, NEWSLETTER, NOW, SITE
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "templates" / "mail").iterdir()}
 RENDERER = Renderer(TEMPLATES)
+ISOLATES = str.maketrans("", "", "\u2068\u2069")
 
 
 def render(
@@ -41,4 +42,6 @@ def texts(rendering: Rendering, path: str) -> list[str]:
 
 
 def titles(rendering: Rendering) -> list[str]:
-    return texts(rendering, "//*[contains(@class, 't') and starts-with(local-name(), 'h')]/descendant::bdi | //li//a")
+    """The titles of the HTML part, without the marks that keep a direction to itself."""
+    shown = texts(rendering, "//*[@class='t']//bdi | //li/span[not(@class)]//bdi")
+    return [text.translate(ISOLATES) for text in shown]

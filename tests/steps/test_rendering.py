@@ -12,11 +12,8 @@ from aggregator.model import UNSUBSCRIBE_PLACEHOLDER, Digest, Link
 from aggregator.press.edition import IssueView, PlaceView, SectionView, StoryView
 from aggregator.press.templating import FILTERS
 from aggregator.steps.rendering import MAX_BRIEF, MAX_HTML, Renderer, for_archive
-from tests.rendered import ROOT, TEMPLATES, links, render, texts, titles, tree
+from tests.rendered import ISOLATES, ROOT, TEMPLATES, links, render, texts, titles, tree
 from tests.sample_digest import FEEDS, NEWSLETTER, NOW, SITE, digest_of, entry, full_digest, plain_digest, story
-
-ISOLATES = str.maketrans("", "", "\u2068\u2069")
-
 
 # --- both parts, and size ---------------------------------------------------------------------------
 
