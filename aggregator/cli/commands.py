@@ -15,8 +15,9 @@ from aggregator.cli.session import config_path, runtime_of, settings_of
 from aggregator.demo.script import run_demo
 from aggregator.demo.summary import as_lines
 from aggregator.model import RefreshReport
-from aggregator.web.serve import serve
-from aggregator.wiring import Runtime, watch_config
+from aggregator.web.export import export
+from aggregator.web.serve import context_of, listen, serve
+from aggregator.wiring import Runtime, read_templates, watch_config
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -51,28 +52,39 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """The whole main job, offline, on sample feeds over real loopback HTTP and SMTP."""
-    with run_demo() as (runtime, summary):
+    listener = None if once else listen("127.0.0.1", port)
+    taken = listener.getsockname()[1] if listener else None
+    with run_demo(port=taken or port) as (runtime, summary):
         if as_json:
             print_json(summary)
         else:
-            for line in as_lines(summary, port=None if once else port):
+            for line in as_lines(summary, port=taken):
                 say(line)
-        if not once:
-            serve(runtime, host="127.0.0.1", port=port)
+        if listener:
+            serve(runtime, listener)
 
 
 @app.command()
 def run(context: typer.Context, host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Worker and web pages in one process: the way most people run it."""
-    with runtime_of(context) as runtime, runtime.working(), watch_config(runtime, config_path(context)):
-        serve(runtime, host=host, port=port)
+    with (
+        listen(host, port) as listener,
+        runtime_of(context) as runtime,
+        runtime.working(),
+        watch_config(runtime, config_path(context)),
+    ):
+        serve(runtime, listener)
 
 
 @app.command()
 def web(context: typer.Context, host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Only the web pages and feeds."""
-    with runtime_of(context) as runtime, watch_config(runtime, config_path(context)):
-        serve(runtime, host=host, port=port)
+    with (
+        listen(host, port) as listener,
+        runtime_of(context) as runtime,
+        watch_config(runtime, config_path(context)),
+    ):
+        serve(runtime, listener)
 
 
 @app.command()
@@ -154,7 +166,8 @@ def publish(
 ) -> None:
     """Write channels and pages as static files for any web host."""
     with runtime_of(context) as runtime:
-        files = runtime.publish_to(folder)
+        runtime.publish()
+        files = export(context_of(runtime), folder)
     if as_json:
         print_json({"folder": str(folder), "files": files})
     else:
@@ -165,6 +178,7 @@ def publish(
 def check(context: typer.Context, as_json: Json = False) -> None:
     """Validate feeds.yaml and the templates; writes nothing."""
     settings = settings_of(context)
+    read_templates()
     counts = {
         "feeds": len(settings.feeds),
         "tags": len(settings.rules),

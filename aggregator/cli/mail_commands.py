@@ -7,7 +7,7 @@ import typer
 
 from aggregator.cli.output import print_json, print_table, say
 from aggregator.cli.session import runtime_of
-from aggregator.errors import NotFoundError
+from aggregator.errors import NotFoundError, UsageError
 
 newsletters = typer.Typer(no_args_is_help=True)
 subscribers = typer.Typer(no_args_is_help=True)
@@ -36,7 +36,9 @@ def list_newsletters(context: typer.Context, as_json: Json = False) -> None:
     if as_json:
         print_json(rows)
     else:
-        print_table(("newsletter", "title", "schedule", "subscriptions", "issues"), (row.values() for row in rows))
+        print_table(
+            ("newsletter", "title", "schedule", "subscriptions", "issues"), (tuple(row.values()) for row in rows)
+        )
 
 
 @newsletters.command()
@@ -81,7 +83,7 @@ def issues(context: typer.Context, newsletter: str, as_json: Json = False) -> No
     if as_json:
         print_json(rows)
     else:
-        print_table(("number", "made (UTC)", "stories"), (row.values() for row in rows))
+        print_table(("number", "made (UTC)", "stories"), (tuple(row.values()) for row in rows))
 
 
 @newsletters.command()
@@ -151,7 +153,11 @@ def import_file(
 ) -> None:
     """Subscribe the people of a CSV file; bad lines are named and skipped."""
     with runtime_of(context) as runtime:
-        report = runtime.import_subscribers(file, newsletter, consent_source, dry_run=dry_run)
+        try:
+            with file.open(encoding="utf-8-sig", newline="") as lines:
+                report = runtime.import_subscribers(lines, newsletter, consent_source, dry_run=dry_run)
+        except OSError as error:
+            raise UsageError(f"{file}: {error.strerror}") from error
     if as_json:
         print_json(report)
         return

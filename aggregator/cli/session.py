@@ -11,9 +11,6 @@ from aggregator.settings.loading import load_settings
 from aggregator.settings.values import Settings
 from aggregator.wiring import Runtime
 
-ConfigOption = typer.Option("feeds.yaml", "--config", envvar="AGGREGATOR_CONFIG", help="The file that names the feeds.")
-JsonOption = typer.Option(False, "--json", help="One JSON document on stdout instead of text.")
-
 
 def settings_of(context: typer.Context) -> Settings:
     """The configuration this command was given; raises ConfigError."""

@@ -1,18 +1,51 @@
 """Running the pages under uvicorn until a signal ends them."""
 
+import os
 import signal
+import socket
 from types import FrameType
 
+import structlog
 import uvicorn
 
+from aggregator.errors import UsageError
 from aggregator.web.app import create_app
+from aggregator.web.context import WebContext
 from aggregator.wiring import Runtime
+
+log = structlog.get_logger()
 
 GRACE_SECONDS = 3
 """How long answers under way may take after the signal; the rest of the ten seconds belongs to the worker."""
 
 
-def serve(runtime: Runtime, *, host: str, port: int) -> None:
+def context_of(runtime: Runtime) -> WebContext:
+    """What the pages are handed of a Runtime."""
+    return WebContext(
+        settings=lambda: runtime.settings,
+        stories=runtime.stories,
+        feeds=runtime.feeds,
+        newsletters=runtime.newsletters,
+        subscribers=runtime.subscribers,
+        publications=runtime.publications,
+        build=runtime.build,
+        signer=runtime.signer,
+        health=runtime.health,
+        now=runtime.clock.now,
+    )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there, taken before any work is done; port 0 takes a free one. Raises UsageError."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        raise UsageError(f"cannot listen on {host}:{port}: {reason}; name another with --host or --port") from error
+
+
+def serve(runtime: Runtime, listener: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT, then let the worker end too."""
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -22,13 +55,13 @@ def serve(runtime: Runtime, *, host: str, port: int) -> None:
     # before the worker has.
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    uvicorn.run(
-        create_app(runtime.web_context()),
-        host=host,
-        port=port,
+    config = uvicorn.Config(
+        create_app(context_of(runtime)),
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
+    log.info("serving", url="http://{}:{}/".format(*listener.getsockname()[:2]))
+    uvicorn.Server(config).run(sockets=[listener])
     runtime.stopping.set()
