@@ -189,7 +189,7 @@ class _Desk:
 
     def _place(self, entry: Entry) -> PlaceView:
         url = self._address(entry.url)
-        host = _origin(url)[0] if url else ""
+        host = (urlsplit(url).hostname or "").removeprefix("www.") if url else ""
         feed = self._feeds.get(entry.feed_id)
         return PlaceView(publisher=_shown(feed.name) if feed else host or entry.feed_id, host=host, url=url)
 
@@ -222,6 +222,6 @@ def _tags(story: Story, heading: str) -> tuple[str, ...]:
 
 
 def _origin(url: str) -> tuple[str, int | None]:
-    """Host and port as one compares them: ASCII, without `www.` and default ports."""
+    """Where an address leads in the end, to compare: host and port, without `www.`, default ports and redirectors."""
     parts = urlsplit(canonical_url(url) or url)
     return parts.hostname or "", parts.port
