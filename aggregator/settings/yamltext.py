@@ -22,7 +22,15 @@ from aggregator.settings.fastyaml import MAX_DEPTH, plain_value
 
 MAX_BYTES = 20_000_000
 MAX_NODES = 1_000_000
-_TAB = "tabs cannot indent YAML; use spaces"
+_CURES = {
+    "'\\t'": "tabs cannot indent YAML, use spaces",
+    "mapping values are not allowed": "a text with a colon and a space in it needs quotes",
+    "cannot start any token": "a text that begins so needs quotes",
+    "expected <block end>": "lines of one level begin in the same column",
+    "while parsing a flow": "a bracket, a brace or a comma is missing",
+    "while scanning a quoted": "a quotation mark is missing",
+}
+"""What people most often meant, by a sign in ruamel's words."""
 Path = tuple[str | int, ...]
 Place = tuple[int, int]
 
@@ -87,7 +95,8 @@ class YamlText:
             mark = error.problem_mark or error.context_mark
             place = _place(text, mark.index) if isinstance(mark, StringMark) else (0, 0)
             what = ", ".join(part for part in (error.context, error.problem) if part)
-            _refuse(self.file, *place, f"{_TAB} ({what})" if "\\t" in what else f"this is not YAML: {what}")
+            cure = next((f"; {cure}" for sign, cure in _CURES.items() if sign in what), "")
+            _refuse(self.file, *place, f"this is not YAML: {what}{cure}")
         except (YAMLError, ValueError) as error:
             _refuse(self.file, 0, 0, f"this is not YAML: {' '.join(str(error).split())}")
         except RecursionError:
