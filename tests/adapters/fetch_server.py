@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from aggregator.adapters.fetcher import AiohttpFetcher
+from aggregator.adapters.lookup import LookUp, system_look_up
 from aggregator.model import FetchFailed, FetchOutcome, FetchRequest
 from aggregator.settings.values import Polling
 
@@ -163,8 +164,11 @@ class FetchServer:
         return script
 
 
-def fetch(*requests: FetchRequest, polling: Polling = POLLING) -> dict[str, FetchOutcome]:
-    fetcher = AiohttpFetcher(polling, user_agent="wire/1 (+https://wire.example)", now=lambda: NOW)
+def fetch(
+    *requests: FetchRequest, polling: Polling = POLLING, look_up: LookUp = system_look_up
+) -> dict[str, FetchOutcome]:
+    """One round: the outcome of each feed, of which there is exactly one."""
+    fetcher = AiohttpFetcher(polling, user_agent="wire/1 (+https://wire.example)", now=lambda: NOW, look_up=look_up)
     outcomes = list(fetcher.fetch(requests))
     assert sorted(outcome.feed_id for outcome in outcomes) == sorted(request.feed_id for request in requests)
     return {outcome.feed_id: outcome for outcome in outcomes}

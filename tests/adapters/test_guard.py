@@ -1,5 +1,6 @@
 """The guard, alone and as the fetcher's: no socket for a refused address, and the one checked is the one used."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,6 +11,7 @@ from socket import AF_INET, SOCK_STREAM, gaierror
 from urllib.parse import urlsplit
 
 import pytest
+from aiohttp import ClientConnectorError
 
 from aggregator.adapters.fetcher import AiohttpFetcher
 from aggregator.adapters.guard import Blocked, Guard, is_public
@@ -237,6 +239,20 @@ def test_an_international_name_is_looked_up_in_its_ascii_form() -> None:
     with fence():
         fetch("https://bücher.example/feed", names=names)
     assert names.asked == ["xn--bcher-kva.example"]
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1/", "http://[::1]/", "http://localhost/"])
+def test_the_sockets_themselves_are_guarded(url: str) -> None:
+    """Whatever address gets past the reading of it, by whichever way: no socket is made for it."""
+
+    async def get() -> None:
+        async with AiohttpFetcher(POLLING, user_agent="wire/1", now=datetime.now)._session() as session:
+            await session.get(url)
+
+    with fence() as outside, pytest.raises(ClientConnectorError) as raised:
+        asyncio.run(get())
+    assert isinstance(raised.value.os_error, Blocked)
+    assert outside.made == 0
 
 
 def test_proxies_and_passwords_of_the_environment_are_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

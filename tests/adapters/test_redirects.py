@@ -10,7 +10,7 @@ from yarl import URL
 
 from aggregator.adapters.fetcher import AiohttpFetcher
 from aggregator.adapters.redirects import HOPS, BadRedirect, Hop
-from aggregator.model import Cause, Fetched, FetchFailed, FetchOutcome, FetchRequest, NotModified, Validators
+from aggregator.model import Cause, Fetched, FetchOutcome, FetchRequest, NotModified, Validators
 from tests.adapters.fetch_server import BODY, NOW, POLLING, FetchServer, Talk, answer, failure, fetch, head
 
 SECRETS = (("Authorization", "Bearer s3cret"), ("Cookie", "a=1"), ("X-Api-Key", "s3cret"))
@@ -62,7 +62,7 @@ def test_headers_stay_with_their_origin(start: str, location: str, kept: bool) -
 
 
 def test_headers_once_dropped_do_not_come_back() -> None:
-    hop = walk("http://a.example/", (302, "http://b.example/"), (302, "http://a.example/feed"))
+    hop = walk("http://a.example/", (302, "http://b.example/"), (302, "http://a.example/feed"), (302, "/rss"))
     assert hop.headers == {}
     assert not hop.at_home
 
@@ -229,9 +229,12 @@ def test_a_person_is_told_once_that_a_feed_moved_for_good(server: FetchServer) -
     assert (event["feed_id"], event["to"], event["log_level"]) == ("a", server.url("/new?token=***"), "warning")
 
 
-@pytest.mark.parametrize("answers", [{"/new": answer(404)}, {"/new": answer(body=b"")}])
-def test_a_move_to_nothing_is_not_told(server: FetchServer, answers: dict[str, bytes]) -> None:
-    server.answers |= {"/feed": answer(301, location="/new")} | answers
+@pytest.mark.parametrize(
+    ("status", "new"), [(301, answer(404)), (301, answer(body=b"")), (302, answer(304)), (307, answer(body=BODY))]
+)
+def test_a_move_to_nothing_or_for_a_while_is_not_told(server: FetchServer, status: int, new: bytes) -> None:
+    server.answers |= {"/feed": answer(status, location="/new"), "/new": new}
     with capture_logs() as logs:
-        assert isinstance(poll(server), FetchFailed)
+        poll(server)
+    assert server.paths() == ["/feed", "/new"]
     assert logs == []
