@@ -113,22 +113,36 @@ def test_every_command_named_is_there() -> None:
 # --- packages and files ---------------------------------------------------------------------------
 
 
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+
+def packages(*extras: str) -> set[str]:
+    """Names of the packages that an installation asks for."""
+    wanted = [*PROJECT["dependencies"], *(item for extra in extras for item in PROJECT["optional-dependencies"][extra])]
+    return {re.split(r"[^\w.-]", item)[0] for item in wanted}
+
+
 def test_every_package_has_its_reason() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    names = {re.split(r"[^\w.-]", item)[0] for item in project["dependencies"]}
     described = {
         name
         for row in re.findall(r"^\| ([a-z][^|]+) \|", DOCS["dependencies.md"], re.MULTILINE)
         for name in row.split(", ")
     }
-    assert described - {"package"} == names
+    assert described - {"package"} == packages()
+
+
+def test_every_package_is_used() -> None:
+    source = "\n".join(path.read_text("utf-8") for path in (ROOT / "aggregator").rglob("*.py"))
+    imported = set(re.findall(r"^ *(?:from|import) ([\w.]+)", source, re.MULTILINE))
+    by_others = {"python-multipart", "tzdata"}  # Starlette's forms, and the interpreter's zones
+    for name in packages() - by_others:
+        module = {"pyyaml": "yaml"}.get(name, name.replace("-", "_"))
+        assert any(f"{found}.".startswith(f"{module}.") for found in imported), name
 
 
 def test_every_package_is_locked() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements.lock").read_text("utf-8"), re.MULTILINE))
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["test"]]
-    assert {re.split(r"[^\w.-]", item)[0].replace(".", "-") for item in wanted} <= locked
+    assert {name.replace(".", "-") for name in packages("test")} <= locked
     assert "://" not in (ROOT / "requirements.lock").read_text("utf-8")
 
 
