@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from textwrap import shorten
 
 from aggregator.model import DeliveryState, RefreshReport, Tag
@@ -99,6 +100,7 @@ class DemoSummary:
 def as_lines(summary: DemoSummary, *, port: int | None) -> Iterable[str]:
     """The summary for people; `port` is where the pages are about to be served, None when they are not."""
     yield "Think Tank Wire: the whole job, offline, on sample feeds. Institutes and findings are invented."
+    yield ""
     for step in (_poll, _fold, _tag, _poll_again, _publish, _compose, _deliver):
         yield from step(summary)
         yield ""
@@ -114,10 +116,10 @@ def _poll(summary: DemoSummary) -> Iterator[str]:
         "Poll", f"{report.feeds} feeds over HTTP: {_answers(summary.first_poll)}; {report.entries_new} entries"
     )
     for feed in summary.feeds:
-        state = f"{feed.entries:3} entries  {feed.language or ''}"
-        if feed.error:
-            state = f"{feed.error}; next try {feed.next_check_at:%d %b %H:%M} UTC"
+        state = _short(feed.error, WIDTH - 33) if feed.error else f"{feed.entries:3} entries  {feed.language or ''}"
         yield f"    {feed.name:28} {state}"
+        if feed.error:
+            yield f"    {'':28} next try {feed.next_check_at:%d %b %H:%M} UTC; the others go on without it"
 
 
 def _fold(summary: DemoSummary) -> Iterator[str]:
@@ -155,8 +157,10 @@ def _publish(summary: DemoSummary) -> Iterator[str]:
     yield _heading(
         "Publish", f"{len(summary.published)} merged feeds, {summary.republished} changed by the second poll"
     )
-    for feed in summary.published:
-        yield f"    /{feed.path:36} {feed.entries:3} entries {feed.octets / 1000:6.0f} kB"
+    for name, formats in groupby(summary.published, key=lambda feed: feed.path.rpartition(".")[0]):
+        feeds = tuple(formats)
+        sizes = ", ".join(f"{feed.path.rpartition('.')[2]} {feed.octets / 1000:.0f} kB" for feed in feeds)
+        yield f"    /{name:27} {feeds[0].entries:3} entries  {sizes}"
 
 
 def _compose(summary: DemoSummary) -> Iterator[str]:
@@ -178,8 +182,7 @@ def _what_to_run(summary: DemoSummary) -> Iterator[str]:
 
 
 def _what_to_look_at(summary: DemoSummary, port: int) -> Iterator[str]:
-    address = f"http://127.0.0.1:{port}/" if port else "the address shown below"
-    yield f"    Read it    open {address} in a browser; /feed.atom there is the merged feed"
+    yield f"    Read it    open http://127.0.0.1:{port}/ in a browser; /feed.atom there is the merged feed"
     yield f"    Edit it    look at the letter ({summary.letters[0].file}); it goes when the demo ends"
 
 

@@ -57,8 +57,9 @@ SUMMARY = DemoSummary(
 
 
 def test_a_failed_feed_is_shown_with_its_cause_and_its_next_try() -> None:
-    (line,) = [line for line in as_lines(SUMMARY, port=8000) if "Gulf" in line]
-    assert line.split() == "Lantern Gulf Review status: HTTP 503; next try 24 Nov 10:05 UTC".split()
+    lines = [" ".join(line.split()) for line in as_lines(SUMMARY, port=8000)]
+    where = lines.index("Lantern Gulf Review status: HTTP 503")
+    assert lines[where + 1] == "next try 24 Nov 10:05 UTC; the others go on without it"
 
 
 def test_each_tag_says_where_it_comes_from() -> None:
@@ -68,7 +69,7 @@ def test_each_tag_says_where_it_comes_from() -> None:
     assert any(line.startswith("type:external-publication rule: treaty OR treaty") for line in lines)
 
 
-@pytest.mark.parametrize("port", [None, 0, 8000])
+@pytest.mark.parametrize("port", [None, 8000])
 def test_lines_fit_a_terminal_whatever_the_titles(port: int | None) -> None:
     assert max(map(len, as_lines(SUMMARY, port=port))) <= 100
 
@@ -77,7 +78,6 @@ def test_lines_fit_a_terminal_whatever_the_titles(port: int | None) -> None:
     ("port", "shown", "hidden"),
     [
         (None, "without --once", LETTER.file),
-        (0, "the address shown below", "http://"),
         (8123, "http://127.0.0.1:8123/", "--once"),
         (8123, LETTER.file, "--once"),
     ],
