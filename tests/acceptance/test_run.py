@@ -1,0 +1,140 @@
+"""`aggregator run`: worker and pages together, edits of feeds.yaml while it runs, and a clean end."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.acceptance.wire import HEAD, Wire
+from tests.adapters.fetch_server import FetchServer, Talk, answer
+
+ATOM = """<feed xmlns="http://www.w3.org/2005/Atom"><title>Tank</title><id>urn:tank</id>
+<entry><id>urn:tank:{n}</id><title>Paper {n} on Japan</title><link href="https://tank.example/{n}"/>
+<updated>2026-11-20T10:00:00Z</updated><summary>Words.</summary></entry></feed>"""
+
+
+class Running:
+    """A started `run` or `web`, asked over HTTP."""
+
+    def __init__(self, wire: Wire, process: subprocess.Popen[str]) -> None:
+        self.wire, self.process = wire, process
+        self.until(lambda: "serving" in wire.output())
+        found = re.search(r"url='(http://127\.0\.0\.1:\d+)/'", wire.output())
+        assert found, wire.output()
+        self.url = found[1]
+
+    def get(self, path: str) -> str:
+        with urllib.request.urlopen(self.url + path, timeout=10) as answered:
+            return str(answered.read().decode())
+
+    def health(self) -> dict[str, object]:
+        return dict(json.loads(self.get("/healthz")))
+
+    def until(self, true: Callable[[], bool], seconds: float = 30) -> None:
+        end = time.monotonic() + seconds
+        while not true():
+            assert self.process.poll() is None, self.wire.output()
+            assert time.monotonic() < end, self.wire.output()
+            time.sleep(0.05)
+
+    def stop(self) -> int:
+        """Ask it to end, as systemd does; the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=10)
+
+
+@contextmanager
+def running(wire: Wire, *words: str) -> Iterator[Running]:
+    process = wire.start(*words)
+    try:
+        yield Running(wire, process)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait(timeout=10)
+
+
+def document(server: FetchServer, *names: str) -> str:
+    return (
+        HEAD
+        + "feeds:\n"
+        + "".join(f"  - {{id: {name}, name: {name.title()}, url: '{server.url('/' + name)}'}}\n" for name in names)
+        + "tags:\n  - {tag: 'country:jp', when: Japan}\n"
+        + "channels:\n  - {id: japan, title: Japan, query: 'country:jp'}\n"
+    )
+
+
+def test_it_polls_serves_follows_edits_and_ends_cleanly(tmp_path: Path) -> None:
+    with FetchServer() as server:
+        server.answers = {
+            "/tank": answer(body=ATOM.format(n=1).encode()),
+            "/other": answer(body=ATOM.format(n=2).encode()),
+        }
+        wire = Wire(tmp_path, document(server, "tank"))
+        with running(wire, "run", "--port", "0") as site:
+            site.until(lambda: "Paper 1 on Japan" in site.get("/"))
+            site.until(lambda: b"Paper 1 on Japan" in _feed(site))
+            assert site.health()["status"] == "ok"
+
+            good = document(server, "tank", "other")
+            wire.config.write_text(good.replace("feeds:", "feads:"))
+            site.until(lambda: site.health()["status"] == "degraded")
+            (problem,) = site.health()["config_problems"]  # type: ignore[misc]
+            assert (problem["line"], problem["key"]) == (3, "feads")
+            assert 'did you mean "feeds"' in problem["message"]
+            assert "Paper 1" in site.get("/")
+            assert "config.refused" in wire.output()
+
+            wire.config.write_text(good)
+            site.until(lambda: site.health()["status"] == "ok")
+            site.until(lambda: "Paper 2 on Japan" in site.get("/"), seconds=40)
+            assert site.stop() == 0
+        assert wire.rows("PRAGMA integrity_check") == [("ok",)]
+        assert "Traceback" not in wire.output()
+
+
+def _feed(site: Running) -> bytes:
+    return site.get("/channels/japan.atom").encode() if "japan" in site.get("/channels") else b""
+
+
+def test_it_ends_within_ten_seconds_in_mid_poll(tmp_path: Path) -> None:
+    async def drip(talk: Talk) -> None:
+        await talk.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n<rss")
+        await talk.writer.wait_closed()
+
+    with FetchServer() as server:
+        server.answers = {"/slow": drip, "/tank": answer(body=ATOM.format(n=1).encode())}
+        wire = Wire(tmp_path, document(server, "slow", "tank").replace("timeout: 5s", "timeout: 60s"))
+        with running(wire, "run", "--port", "0") as site:
+            site.until(lambda: "/slow" in server.paths())
+            assert site.stop() == 0
+        assert "Traceback" not in wire.output()
+        # The one cut short is as it was, and due; what was read whole is stored whole.
+        assert wire.rows("SELECT status, checked_at FROM feeds WHERE id = 'slow'") == [("new", None)]
+
+
+def test_two_workers_on_one_database_are_told_apart(tmp_path: Path) -> None:
+    with FetchServer() as server:
+        server.answers = {"/tank": answer(body=ATOM.format(n=1).encode())}
+        wire = Wire(tmp_path, document(server, "tank"))
+        with running(wire, "run", "--port", "0") as site:
+            done = wire.run("poll", code=1)
+            assert "another worker" in done.stderr
+            with running(wire, "web", "--port", "0") as pages:
+                assert "Test Wire" in pages.get("/")
+                assert pages.stop() == 0
+            assert "Test Wire" in site.get("/")
+            assert site.stop() == 0
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    with FetchServer() as server:
+        done = Wire(tmp_path, document(server, "tank")).run("run", "--port", str(server.port), code=2)
+        assert f"cannot listen on 127.0.0.1:{server.port}: Address already in use" in done.stderr
