@@ -9,6 +9,8 @@ from hashlib import blake2b
 from aggregator.model import Cause, ServerWishes
 
 DAY = timedelta(days=1)
+SHORTEST = timedelta(minutes=30)
+"""No feed is asked more often, whatever the settings and the publisher say."""
 LONGEST_WISH = DAY
 """A server's caching wish counts up to here: a max-age of a year must not silence a feed for a year."""
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -31,6 +33,7 @@ def next_check(
     Failures double the interval up to a day and never end it; 410 asks once a day. `ttl`, `skipHours` and
     `skipDays` are RSS 2.0's, in GMT. Jitter goes forward only, up to a tenth, and is the same for the same feed.
     """
+    every = max(every, SHORTEST)
     waits = [every, *(min(wish, LONGEST_WISH) for wish in _wishes(wishes, ttl, now))]
     if cause is Cause.GONE:
         waits.append(DAY)
