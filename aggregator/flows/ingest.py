@@ -1,20 +1,25 @@
 """One document, read: parse > normalise > identity. What the parser's child processes run."""
 
-from aggregator.model import Cause, Fetched, FetchFailed, PollOutcome, RawFeed, Read, Reading
+from aggregator.model import Fetched, FetchFailed, PollOutcome, Read, Reading
 from aggregator.steps.identity import identify
-from aggregator.steps.jsonfeed import looks_like_json, parse_json_feed
 from aggregator.steps.normalise import normalise
-from aggregator.steps.parse import NotAFeedError, parse
+from aggregator.steps.parse.document import parse
+from aggregator.steps.parse.limits import NotAFeedError
 
 
 def ingest(fetched: Fetched) -> PollOutcome:
     """The clean reading of a fetched document, or the one reason why there is none."""
     try:
-        feed = normalise(_parse(fetched), url=fetched.url)
+        raw = parse(fetched.body, content_type=fetched.content_type, url=fetched.url)
     except NotAFeedError as error:
         return FetchFailed(
-            feed_id=fetched.feed_id, cause=error.cause, message=error.message, status=200, wishes=fetched.wishes
+            feed_id=fetched.feed_id,
+            cause=error.cause,
+            message=error.message,
+            status=fetched.status,
+            wishes=fetched.wishes,
         )
+    feed = normalise(raw, url=fetched.url)
     return Read(
         feed_id=fetched.feed_id,
         url=fetched.url,
@@ -22,13 +27,3 @@ def ingest(fetched: Fetched) -> PollOutcome:
         wishes=fetched.wishes,
         reading=Reading(feed=feed, keys=identify(fetched.feed_id, feed)),
     )
-
-
-def _parse(fetched: Fetched) -> RawFeed:
-    if not looks_like_json(fetched.body):
-        return parse(fetched.body, content_type=fetched.content_type, url=fetched.url)
-    try:
-        return parse_json_feed(fetched.body)
-    except ValueError as error:
-        start = fetched.body[:80].decode("utf-8", "replace")
-        raise NotAFeedError(Cause.NOT_A_FEED, f"{error}: {start!r}") from error

@@ -49,25 +49,41 @@ ATTRIBUTES = {
 }
 SCHEMES = {"http", "https", "mailto"}
 
+MAX_DEPTH = 400
+"""Deeper markup is kept as text: cleaning it takes time that grows with the square of its depth."""
+
+_NONCHARACTERS = "".join(chr(plane * 0x10000 + last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
 # C0 and C1 controls but tab and newlines, surrogates, non-characters: none may stand in XML or in PostgreSQL text.
-_UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff\U0001fffe\U0001ffff]"
+# Direction overrides and isolates, zero-width marks, tag characters: they change what stands beside them, unseen.
+_UNWANTED = re.compile(
+    f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef{_NONCHARACTERS}"
+    "\u202a-\u202e\u2066-\u2069\u200b\u2060\ufeff\U000e0000-\U000e007f]"
 )
-_BIDI_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069\u200b\u2060\ufeff]")
-_TRACKING_PIXEL = re.compile(r'<img(?=[^>]*\s(?:width|height)="[01]")[^>]*>')
-_EMPTY_LINK = re.compile(r"<img(?![^>]*\ssrc=)[^>]*>")
+_OPENED = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
+_ANY_TAG = re.compile(r"<[^<>]*>")
+_UNNESTED = frozenset("area base br col embed hr img input li link meta option p source td th tr track wbr".split())
+_IMAGE = re.compile(r'<img((?: [a-z]+="[^"]*")*)>')
+_ATTRIBUTE = re.compile(r'([a-z]+)="([^"]*)"')
+_BREAK = re.compile(r"<(?=/?(?:br|p|div|li|tr|td|th|h[1-6]|dt|dd|blockquote)\b)", re.IGNORECASE)
+_MARKUP = re.compile(
+    r"</?(?:a|abbr|b|big|blockquote|br|cite|code|del|div|em|font|h[1-6]|hr|i|iframe|img|ins|li|object|ol|p|q|s|script|small"
+    r"|span|strike|strong|style|sub|sup|svg|table|tbody|td|th|tr|tt|u|ul|video)\b[^<>]*>",
+    re.IGNORECASE,
+)
+_TAG = re.compile(r"<(?=[a-zA-Z/!?])([^<>]*)(>?)")
 _SPACE = re.compile(r"\s+")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*")
 _PLAIN = nh3.Cleaner(tags=set(), clean_content_tags={"script", "style"})
 
 
 def normalise(raw: RawFeed, *, url: str) -> ParsedFeed:
-    """The feed, clean; addresses are resolved against the entry's base, then the feed's, then `url`."""
-    base = raw.base_url or url
+    """The feed, clean; addresses are resolved against the base stated, else the entry's page, the site, `url`."""
+    links = _links(raw.links, _address(raw.base_url or "", url) or url)
+    base = _base(raw.base_url, links, url)
     return ParsedFeed(
         format=raw.format,
         title=plain_text(raw.title, is_html=raw.title_is_html),
-        links=_links(raw.links, base),
+        links=links,
         language=_language(raw.language),
         rights=_line(raw.rights, MAX_TITLE),
         ttl=raw.ttl,
@@ -75,7 +91,7 @@ def normalise(raw: RawFeed, *, url: str) -> ParsedFeed:
         skip_days=raw.skip_days,
         entries=tuple(_entry(entry, base, raw.language) for entry in raw.entries),
         dropped=raw.dropped,
-        warnings=tuple(_UNPRINTABLE.sub("", warning) for warning in raw.warnings),
+        warnings=tuple(plain_text(warning, is_html=False) for warning in raw.warnings),
     )
 
 
@@ -84,49 +100,102 @@ def safe_html(markup: str, *, base: str | None = None) -> SafeHtml:
 
     Idempotent: a second pass changes nothing.
     """
-    if not markup or markup.isspace():
-        return SafeHtml("")
-    if len(markup) > MAX_CONTENT:
-        markup = markup[:MAX_CONTENT]  # before cleaning, which closes what the cut left open
-    markup = _UNPRINTABLE.sub("", markup)
-    clean = markup if "<" not in markup and "&" not in markup else _cleaner(base).clean(markup)
-    if "<img" in clean:
-        clean = _EMPTY_LINK.sub("", _TRACKING_PIXEL.sub("", clean))
-    return SafeHtml(_UNPRINTABLE.sub("", clean).strip())
+    markup = _wanted(markup)[:MAX_CONTENT]  # cut before cleaning, which closes what the cut left open
+    if "<" not in markup and "&" not in markup:
+        return SafeHtml(markup.strip())
+    if _is_deep(markup):
+        markup = escape(unescape(_ANY_TAG.sub(" ", markup)), quote=False)
+    clean = _cleaned(markup, base)
+    while len(clean) > MAX_CONTENT:  # quoting makes it longer, and a second pass would cut it again
+        markup = markup[: len(markup) * MAX_CONTENT // len(clean) - 1]
+        clean = _cleaned(markup, base)
+    return SafeHtml(clean)
 
 
 def plain_text(value: str, *, is_html: bool, limit: int = MAX_TITLE) -> str:
-    """One line of text without markup, entities, controls and direction overrides, of at most `limit` characters."""
-    if is_html and ("<" in value or "&" in value):
-        value = unescape(_PLAIN.clean(_UNPRINTABLE.sub("", value[: 20 * limit])))
-    elif "&" in value:
-        value = unescape(value)
-    value = _UNPRINTABLE.sub("", value) if not value.isprintable() else value
-    value = _SPACE.sub(" ", _BIDI_CONTROLS.sub("", value)).strip()
+    """One line of text without markup, entities, controls and direction overrides, of at most `limit` characters.
+
+    Titles are often escaped twice, so a known tag that shows once the entities are read goes too. What still reads
+    like one gets other brackets: text is shown by programs that take it for markup.
+    """
+    value = _wanted(value[: 20 * limit])
+    value = _without_markup(value) if is_html else unescape(value)
+    if _MARKUP.search(value):
+        value = _without_markup(value)
+    value = _TAG.sub(lambda tag: f"‹{tag[1]}{'›' if tag[2] else ''}", _wanted(value))
+    value = _SPACE.sub(" ", value).strip()
     return value if len(value) <= limit else value[: limit - 1].rstrip() + "…"
 
 
-def _entry(raw: RawEntry, feed_base: str, feed_language: str | None) -> ParsedEntry:
-    base = absolute_http(raw.base_url, feed_base) if raw.base_url else feed_base
+def _cleaned(markup: str, base: str | None) -> str:
+    clean = _cleaner(base).clean(markup)
+    if "<img" in clean:
+        clean = _IMAGE.sub(_shown_image, clean)
+    without = _wanted(clean)  # an entity may have stood for one
+    return without.strip() if without == clean else _cleaned(without, base)
+
+
+def _wanted(value: str) -> str:
+    """`value` without unwanted characters; that there are none is seen ten times faster than by the expression."""
+    spaced = value.replace("\n", " ").replace("\t", " ").replace("\xa0", " ").replace("\u202f", " ")
+    return value if spaced.isprintable() else _UNWANTED.sub("", value)
+
+
+def _shown_image(image: re.Match[str]) -> str:
+    """Nothing in place of an image without an address of its own, or of one too small to be seen."""
+    attributes = dict(_ATTRIBUTE.findall(image[1]))
+    address, size = attributes.get("src", ""), {attributes.get("width"), attributes.get("height")}
+    return image[0] if address.startswith(("http://", "https://")) and not size & {"0", "1"} else ""
+
+
+def _is_deep(markup: str) -> bool:
+    """Whether elements stand in each other more than MAX_DEPTH deep."""
+    if markup.count("<") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for closing, name in _OPENED.findall(markup):
+        if name.lower() not in _UNNESTED:
+            depth = max(0, depth - 1) if closing else depth + 1
+            if depth > MAX_DEPTH:
+                return True
+    return False
+
+
+def _without_markup(value: str) -> str:
+    """The text of `value`; where a line or a cell ended, a space keeps its words apart."""
+    if "<" not in value and "&" not in value:
+        return value
+    return unescape(_PLAIN.clean(_BREAK.sub(" <", value)))
+
+
+def _entry(raw: RawEntry, feed_base: str | None, feed_language: str | None) -> ParsedEntry:
+    links = _links(raw.links, _address(raw.base_url or "", feed_base) or feed_base)
+    base = _base(raw.base_url, links, feed_base)
     return ParsedEntry(
         guid=_guid(raw.guid),
         title=plain_text(raw.title, is_html=raw.title_is_html),
-        links=_links(raw.links, base or feed_base),
+        links=links,
         summary=_markup(raw.summary, raw.summary_is_html, base),
         content=_markup(raw.content, raw.content_is_html, base),
-        authors=tuple(person for person in map(_person, raw.authors) if person.name),
+        authors=tuple(author for person in raw.authors if (author := _person(person, base)).name),
         published=_sane(raw.published),
         published_raw=_line(raw.published_raw, 100),
         updated=_sane(raw.updated),
         updated_raw=_line(raw.updated_raw, 100),
         categories=tuple(category for category in map(_category, raw.categories) if category.term),
         language=_language(raw.language or feed_language),
-        thumbnails=tuple(address for item in raw.thumbnails if (address := absolute_http(item, base))),
+        thumbnails=tuple(address for item in raw.thumbnails if (address := _address(item, base))),
         rights=_line(raw.rights, MAX_TITLE),
         source=_source(raw.source, base) if raw.source else None,
         doi=_line(raw.doi, MAX_NAME),
-        comments=absolute_http(raw.comments, base) if raw.comments else None,
+        comments=_address(raw.comments or "", base),
     )
+
+
+def _base(stated: str | None, links: tuple[Link, ...], outer: str | None) -> str | None:
+    """Where no base is stated, RSS and JSON mean the page that the text stands on."""
+    page = next((link.href for link in links if link.rel == "alternate"), None)
+    return _address(stated or "", outer) or page or _address(outer or "", None)
 
 
 def _markup(value: str, is_html: bool, base: str | None) -> SafeHtml:
@@ -138,21 +207,24 @@ def _markup(value: str, is_html: bool, base: str | None) -> SafeHtml:
 
 @lru_cache(maxsize=64)
 def _cleaner(base: str | None) -> nh3.Cleaner:
-    return nh3.Cleaner(
-        tags=set(TAGS),
-        clean_content_tags=set(DROPPED_WHOLE),
-        attributes=ATTRIBUTES,
-        url_schemes=SCHEMES,
-        url_relative=("rewrite_with_base", base) if base else "deny",
-        link_rel="noopener noreferrer nofollow",
-    )
+    try:
+        return nh3.Cleaner(
+            tags=set(TAGS),
+            clean_content_tags=set(DROPPED_WHOLE),
+            attributes=ATTRIBUTES,
+            url_schemes=SCHEMES,
+            url_relative=("rewrite_with_base", base) if base else "deny",
+            link_rel="noopener noreferrer nofollow",
+        )
+    except ValueError:  # a base that only one of the two readers of URLs takes for one
+        return _cleaner(None)
 
 
 def _links(links: tuple[Link, ...], base: str | None) -> tuple[Link, ...]:
     """Absolute http(s) links, each once."""
     found = []
     for link in links:
-        address = absolute_http(link.href, base)
+        address = _address(link.href, base)
         if address:
             found.append(
                 Link(
@@ -167,11 +239,17 @@ def _links(links: tuple[Link, ...], base: str | None) -> tuple[Link, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _person(person: Person) -> Person:
+def _address(href: str, base: str | None) -> str | None:
+    """The absolute http(s) address meant; line breaks go and spaces are quoted, as browsers do."""
+    href = "".join(href.split("\n")) if "\n" in href else href
+    return absolute_http(href.strip().replace(" ", "%20"), base) if href else None
+
+
+def _person(person: Person, base: str | None) -> Person:
     return Person(
         name=plain_text(person.name, is_html=True, limit=MAX_NAME),
         email=_line(person.email, MAX_NAME),
-        uri=absolute_http(person.uri) if person.uri else None,
+        uri=_address(person.uri or "", base),
     )
 
 
@@ -187,7 +265,7 @@ def _source(source: Source, base: str | None) -> Source:
     return Source(
         id=_line(source.id, MAX_TITLE),
         title=_line(source.title, MAX_TITLE),
-        link=absolute_http(source.link, base) if source.link else None,
+        link=_address(source.link or "", base),
         updated=_sane(source.updated),
         rights=_line(source.rights, MAX_TITLE),
     )
@@ -195,7 +273,7 @@ def _source(source: Source, base: str | None) -> Source:
 
 def _guid(guid: str | None) -> str | None:
     """The guid as given, but for controls and excess: one longer than 2,048 characters is no name."""
-    cleaned = _UNPRINTABLE.sub("", guid).strip() if guid else ""
+    cleaned = _wanted(guid).strip() if guid else ""
     return cleaned if cleaned and len(cleaned) <= MAX_GUID else None
 
 

@@ -1,15 +1,17 @@
 """JSON Feed 1.0 and 1.1 (https://www.jsonfeed.org/version/1.1/) -> RawFeed.
 
-The same place in the line as `parse.py`: what is wrong in one item never spoils the others.
+What is wrong in one item, or of the wrong type, counts as absent and never spoils the others.
 """
 
+import codecs
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from aggregator.model import Category, Link, Person, RawEntry, RawFeed
+from aggregator.model import Category, Cause, Link, Person, RawEntry, RawFeed
+from aggregator.steps.parse.limits import MAX_ENTRIES, SNIPPET, NotAFeedError, left_out, newest, snippet
 
 VERSIONS = {"https://jsonfeed.org/version/1": "json1", "https://jsonfeed.org/version/1.1": "json11"}
 
@@ -19,36 +21,53 @@ def looks_like_json(body: bytes) -> bool:
     return body[:64].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
 
 
-def parse_json_feed(body: bytes, *, limit: int = 500) -> RawFeed:
-    """The feed in `body`; raises ValueError with the reason when it is none."""
-    try:
-        document = json.loads(body.removeprefix(b"\xef\xbb\xbf"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"not valid JSON: {error}") from error
-    if not isinstance(document, dict) or not isinstance(document.get("items"), list):
-        raise ValueError("JSON, but no JSON Feed: it has no list of items")
-    version = VERSIONS.get(str(document.get("version", "")).strip().rstrip("/").replace("http:", "https:"), "json")
-    items = [item for item in document["items"] if isinstance(item, dict)]
-    links = [
-        Link(href=address, rel=rel, type=kind)
-        for name, rel, kind in (
-            ("home_page_url", "alternate", "text/html"),
-            ("feed_url", "self", "application/feed+json"),
-            ("next_url", "next", "application/feed+json"),
-        )
-        if (address := _text(document.get(name)))
-    ]
-    skipped = len(document["items"]) - len(items)
+def parse_json_feed(body: bytes, *, limit: int = MAX_ENTRIES) -> RawFeed:
+    """The feed in `body` with its newest `limit` entries in the document's own order; raises NotAFeedError."""
+    document = _document(body)
+    version = VERSIONS.get((_text(document.get("version")) or "").rstrip("/").replace("http:", "https:"))
+    items = _list(document["items"], dict)
+    kept = newest([_entry(item, document) for item in items], [_date(item) for item in items], limit)
+    dropped, broken = len(items) - len(kept), len(document["items"]) - len(items)
+    warnings = (
+        "" if version else "the document names no known version of JSON Feed",
+        f"{broken} items are no objects and were left out" if broken else "",
+        *left_out(len(kept), dropped),
+    )
     return RawFeed(
-        format=version,
+        format=version or "json",
         title=_text(document.get("title")) or "",
         title_is_html=False,
-        links=tuple(links),
+        links=_feed_links(document),
         language=_text(document.get("language")),
-        entries=tuple(_entry(item, document) for item in items[:limit]),
-        dropped=max(0, len(items) - limit),
-        warnings=(f"{skipped} items are no objects and were left out",) if skipped else (),
+        entries=tuple(kept),
+        dropped=dropped,
+        warnings=tuple(filter(None, warnings)),
     )
+
+
+def _document(body: bytes) -> Mapping[str, Any]:
+    try:
+        document = json.loads(body.removeprefix(codecs.BOM_UTF8), parse_int=_number)
+    except (ValueError, RecursionError) as error:
+        raise NotAFeedError(Cause.NOT_A_FEED, f"not valid JSON: {str(error)[:SNIPPET]}: {snippet(body)}") from error
+    if not isinstance(document, dict) or not isinstance(document.get("items"), list):
+        raise NotAFeedError(Cause.NOT_A_FEED, f"JSON without a list of items, not a feed: {snippet(body)}")
+    return document
+
+
+def _number(digits: str) -> int | str:
+    """Past what fits in 64 bits a number is a name, and Python refuses to read one of 5,000 digits."""
+    return int(digits) if len(digits) < 19 else digits
+
+
+def _feed_links(document: Mapping[str, Any]) -> tuple[Link, ...]:
+    named = (
+        ("home_page_url", "alternate", "text/html"),
+        ("feed_url", "self", "application/feed+json"),
+        ("next_url", "next", "application/feed+json"),
+    )
+    found = ((_text(document.get(name)), rel, kind) for name, rel, kind in named)
+    return tuple(Link(href=address, rel=rel, type=kind) for address, rel, kind in found if address)
 
 
 def _entry(item: Mapping[str, Any], document: Mapping[str, Any]) -> RawEntry:
@@ -111,6 +130,10 @@ def _doi(item: Mapping[str, Any]) -> str | None:
         if "doi.org/10." in address:
             return "10." + address.partition("doi.org/10.")[2].split("?")[0].split("#")[0]
     return None
+
+
+def _date(item: Mapping[str, Any]) -> datetime | None:
+    return _moment(_text(item.get("date_published")) or _text(item.get("date_modified")))
 
 
 def _text(value: object) -> str | None:
