@@ -73,7 +73,7 @@ class SampleSite:
     file: Path
     settings: Settings
     clock: FrozenClock = field(default_factory=FrozenClock)
-    health: Health = Health(worker_tick=START)
+    health: Health = field(default_factory=lambda: Health(worker_tick=START))
     signer: Signer = field(default_factory=lambda: Signer(["a secret of the tests"]))
 
     def __post_init__(self) -> None:
