@@ -1,0 +1,160 @@
+"""Letters handed over: to a mail server, or into a folder where none is configured.
+
+deliver: ... letter > **mailer.send** > deliveries.settle
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import ssl
+import time
+from collections.abc import Callable, Coroutine
+from email import message_from_bytes
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+
+from aggregator.adapters.smtp import Conversation, Timeouts, converse, parse_relay
+from aggregator.model import DeliveryState, SendResult
+
+LETTERS = 100
+"""Letters handed over on one connection; many servers close it by themselves after some hundred."""
+FIRST_REST = 30.0
+LONGEST_REST = 900.0
+"""Seconds in which a server that was down is left alone; they double with each new fault."""
+
+Result = TypeVar("Result")
+log = structlog.get_logger()
+
+
+class SmtpMailer:
+    """`ports.Mailer` over SMTP; one caller at a time.
+
+    The event loop runs only while a caller waits for it. A server that is down is told to the log once, and once
+    more when it is back.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeouts: Timeouts | None = None,
+        local_hostname: str | None = None,
+        tls_context: ssl.SSLContext | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`url` as in AGGREGATOR_SMTP_URL; raises ConfigError."""
+        self._relay = parse_relay(url)
+        self._timeouts = timeouts or Timeouts()
+        self._local_hostname, self._tls_context, self._monotonic = local_hostname, tls_context, monotonic
+        self._runner: asyncio.Runner | None = None
+        self._conversation: Conversation | None = None
+        self._fault: SendResult | None = None
+        self._rest, self._rested_at = 0.0, 0.0
+
+    def connect(self) -> SendResult | None:
+        """Be ready to send; what is wrong with the whole server when that cannot be."""
+        if self._fault is not None and self._monotonic() < self._rested_at:
+            return self._fault
+        return self._run(self._open())
+
+    def send(self, message: bytes, *, sender: str, recipient: str) -> SendResult:
+        """Hand one message to the server and say what it answered; raises ValueError for an impossible address."""
+        result = self._run(self._send(message, sender, recipient))
+        self._note(result)
+        return result
+
+    def close(self) -> None:
+        """End the conversation politely; `connect` begins another."""
+        if self._runner is not None:
+            if self._conversation is not None:
+                self._runner.run(self._conversation.close())
+            self._runner.close()
+        self._runner = self._conversation = None
+
+    def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+        return self._runner.run(work)
+
+    async def _open(self) -> SendResult | None:
+        if self._conversation is not None:
+            if self._conversation.is_open and self._conversation.letters < LETTERS:
+                return None
+            await self._conversation.close()
+        opened = await converse(
+            self._relay, self._timeouts, local_hostname=self._local_hostname, tls_context=self._tls_context
+        )
+        if isinstance(opened, SendResult):
+            self._conversation = None
+            self._note(opened)
+            return opened
+        self._conversation = opened
+        return None
+
+    async def _send(self, message: bytes, sender: str, recipient: str) -> SendResult:
+        if fault := await self._open():
+            return fault
+        assert self._conversation is not None  # noqa: S101 (just opened)
+        fresh = self._conversation.letters == 0
+        result = await self._conversation.send(message, sender=sender, recipient=recipient)
+        if fresh or not result.server_down:
+            return result
+        # A server may end a conversation that went well (RFC 5321 3.8): this letter begins the next one.
+        await self._conversation.close()
+        return await self._send(message, sender, recipient)
+
+    def _note(self, result: SendResult) -> None:
+        """Leave a server that is down alone for a while, longer each time."""
+        if result.server_down:
+            if self._fault is None:
+                log.error("mailer.down", reason=result.reply)
+            self._rest = min(self._rest * 2 or FIRST_REST, LONGEST_REST)
+            self._fault, self._rested_at = result, self._monotonic() + self._rest
+        elif self._fault is not None:
+            log.info("mailer.up")
+            self._fault, self._rest = None, 0.0
+
+
+class OutboxMailer:
+    """`ports.Mailer` that writes .eml files; a letter sent again replaces itself."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def connect(self) -> SendResult | None:
+        """Make the folder."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            return _unwritable(self._folder, error)
+        return None
+
+    def send(self, message: bytes, *, sender: str, recipient: str) -> SendResult:
+        """Write the message as a file that is there whole or not at all."""
+        path = self._folder / f"{_file_name(message)}.eml"
+        part = path.with_suffix(".part")
+        try:
+            with part.open("wb") as file:
+                file.write(message)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        except OSError as error:
+            return _unwritable(path, error)
+        return SendResult(state=DeliveryState.ACCEPTED, reply=f"written to {path}")
+
+    def close(self) -> None:
+        """Nothing stays open."""
+
+
+def _file_name(message: bytes) -> str:
+    return re.sub(r"[^\w.@-]", "", message_from_bytes(message)["Message-ID"])
+
+
+def _unwritable(path: Path, error: OSError) -> SendResult:
+    words = f"cannot write {path}: {error.strerror or error}"
+    return SendResult(state=DeliveryState.DEFERRED, reply=words, server_down=True)

@@ -1,0 +1,261 @@
+"""One conversation with a mail server (RFC 5321), and what each way it can go means for a letter.
+
+aiosmtplib speaks the commands; the message itself is written here, because only so it is known whether the dot
+that ends it has left us. Before the dot the server has nothing; after it, only its answer tells.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import unquote, urlsplit
+
+from aiosmtplib import SMTP, SMTPException, SMTPHeloError, SMTPResponse, SMTPResponseException
+
+from aggregator.errors import ConfigError, Problem
+from aggregator.model import DeliveryState, SendResult
+
+Tls = Literal["starttls", "implicit", "none"]
+
+_PORTS: dict[Tls, int] = {"starttls": 587, "implicit": 465, "none": 25}
+LONGEST_REPLY = 500
+"""Characters of a server's words that are kept."""
+_AUTHENTICATION = frozenset({530, 534, 535, 538})
+"""Codes that ask for another login or for TLS (RFC 4954 4, 6): no letter's fault."""
+_GO_ON = 354
+_CLOSING = 421
+_NO_TRANSACTION = 554
+_ADDRESS = re.compile(r"[^\s\x00-\x20\x7f<>@]+@[^\s\x00-\x20\x7f<>@]+")
+_NEWLINE = re.compile(rb"\r\n|\r|\n")
+_DOT = re.compile(rb"^\.", re.MULTILINE)
+_ENHANCED = re.compile(r"[245]\.(\d{1,3})\.\d{1,3}\b")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """Seconds to wait for a server (RFC 5321 4.5.3.2): who gives up early after the dot makes doubt."""
+
+    greeting: float = 300
+    command: float = 300
+    block: float = 180
+    answer: float = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relay:
+    """The server that takes our mail."""
+
+    host: str
+    port: int
+    tls: Tls
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+def parse_relay(url: str) -> Relay:
+    """Read `smtp://user:password@host:587`, `smtps://…` or `smtp://host:25?tls=none`; raises ConfigError."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise _wrong("is not an address") from None
+    if parts.scheme not in ("smtp", "smtps") or not host:
+        raise _wrong("must be smtp://user:password@host:587 or smtps://host:465")
+    if parts.query not in ("", "tls=starttls", "tls=none") or (parts.query and parts.scheme == "smtps"):
+        raise _wrong("knows one option, for smtp:// only: ?tls=starttls, which is the default, or ?tls=none")
+    if parts.query == "tls=none" and parts.username:
+        raise _wrong("asks to log in without TLS, which would show the password on the way; take ?tls=none out")
+    tls: Tls = "implicit" if parts.scheme == "smtps" else "none" if parts.query == "tls=none" else "starttls"
+    return Relay(
+        host=host,
+        port=port or _PORTS[tls],
+        tls=tls,
+        username=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password or "") if parts.username else None,
+    )
+
+
+def _wrong(message: str) -> ConfigError:
+    return ConfigError((Problem(file="environment", line=0, column=0, key="AGGREGATOR_SMTP_URL", message=message),))
+
+
+class Conversation:
+    """An open connection that is greeted, secured and logged in; after a fault it is closed by itself."""
+
+    def __init__(self, client: SMTP, timeouts: Timeouts) -> None:
+        self._client, self._timeouts = client, timeouts
+        assert isinstance(client.transport, asyncio.WriteTransport)  # noqa: S101 (it is connected)
+        self._transport = client.transport
+        self.letters = 0
+        """How many were handed over, whatever came of them."""
+
+    @property
+    def is_open(self) -> bool:
+        return self._client.is_connected
+
+    async def send(self, message: bytes, *, sender: str, recipient: str) -> SendResult:
+        """Hand over one letter; raises ValueError for an address that would be read as something else."""
+        for address in (sender, recipient):
+            if not _ADDRESS.fullmatch(address):
+                raise ValueError(f"no command can hold the address {address!r}")
+        body = _on_the_wire(message)
+        self.letters += 1
+        try:
+            if refusal := await self._offer(sender, recipient, len(body)):
+                return refusal
+            await self._write(body)
+        except (SMTPException, OSError) as error:
+            self._hang_up()
+            words = f"the connection was lost before the message was complete: {_words(error)}"
+            return SendResult(state=DeliveryState.DEFERRED, reply=words, server_down=True)
+        return await self._finish()
+
+    async def _offer(self, sender: str, recipient: str, size: int) -> SendResult | None:
+        """MAIL, RCPT and DATA; the answer that says no to one of them."""
+        options = [f"SIZE={size}"] if self._client.supports_extension("size") else []
+        if not (sender + recipient).isascii():
+            if not self._client.supports_extension("smtputf8"):
+                words = "the mail server takes no addresses with letters outside ASCII (SMTPUTF8, RFC 6531)"
+                return SendResult(state=DeliveryState.REFUSED, reply=words)
+            options.append("SMTPUTF8")
+        reply = await self._say("MAIL", f"FROM:<{sender}>", *options)
+        if not 200 <= reply.code < 300:
+            return await self._refused(reply, policy=True)  # the sender is refused: no recipient was named yet
+        reply = await self._say("RCPT", f"TO:<{recipient}>")
+        if not 200 <= reply.code < 300:
+            return await self._refused(reply)
+        reply = await self._say("DATA")
+        return None if reply.code == _GO_ON else await self._refused(reply)
+
+    async def _write(self, body: bytes) -> None:
+        """The message without its last dot, until the last octet has left us."""
+        protocol = self._client.protocol
+        if protocol is None:
+            raise SMTPException("it was closed by the server")
+        self._transport.set_write_buffer_limits(0)
+        async with asyncio.timeout(self._timeouts.block):
+            protocol.write(body)
+            await protocol._drain_helper()  # what asyncio's own StreamWriter.drain waits for
+
+    async def _finish(self) -> SendResult:
+        """The dot, and the only answer that counts."""
+        try:
+            reply = await self._client.execute_command(b".", timeout=self._timeouts.answer)
+        except (SMTPException, OSError) as error:
+            self._hang_up()
+            words = f"the server may have taken it: no answer after the message: {_words(error)}"
+            return SendResult(state=DeliveryState.UNCERTAIN, reply=words)
+        if 200 <= reply.code < 300:
+            return SendResult(state=DeliveryState.ACCEPTED, reply=_line(reply), code=reply.code)
+        if 400 <= reply.code < 600:
+            return judged(reply)
+        self._hang_up()
+        words = f"the server may have taken it: it answered {_line(reply)}"
+        return SendResult(state=DeliveryState.UNCERTAIN, reply=words, code=reply.code)
+
+    async def _say(self, *words: str) -> SMTPResponse:
+        command = (word.encode("utf-8") for word in words)
+        return await self._client.execute_command(*command, timeout=self._timeouts.command)
+
+    async def _refused(self, reply: SMTPResponse, *, policy: bool = False) -> SendResult:
+        """What the answer means; the transaction is taken back, so that the next one begins afresh."""
+        try:
+            if self._client.is_connected and (await self._say("RSET")).code != 250:
+                self._hang_up()
+        except (SMTPException, OSError):
+            self._hang_up()
+        return judged(reply, policy=policy)
+
+    async def close(self) -> None:
+        """QUIT, if there is somebody to say it to."""
+        if self._client.is_connected:
+            with suppress(SMTPException, OSError):
+                await self._client.quit(timeout=5)
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Close without another word, also on a server that reads nothing of what we still have for it."""
+        self._client.close()
+        self._transport.abort()
+
+
+async def converse(
+    relay: Relay, timeouts: Timeouts, *, local_hostname: str | None, tls_context: ssl.SSLContext | None
+) -> Conversation | SendResult:
+    """Connect, secure and log in; or what is wrong with the whole server."""
+    client = SMTP(
+        hostname=relay.host,
+        port=relay.port,
+        username=relay.username,
+        password=relay.password,
+        local_hostname=local_hostname,
+        timeout=timeouts.greeting,
+        use_tls=relay.tls == "implicit",
+        start_tls=relay.tls == "starttls",
+        tls_context=tls_context,
+    )
+    try:
+        await client.connect()
+        if client.is_ehlo_or_helo_needed:
+            await _hello(client)
+    except (SMTPException, OSError, ValueError) as error:
+        client.close()
+        words = f"{relay.host}:{relay.port} takes no mail from us: {_words(error)}"
+        if relay.password:
+            words = words.replace(relay.password, "***")  # some servers say back what they heard
+        return SendResult(state=DeliveryState.DEFERRED, reply=words, server_down=True)
+    return Conversation(client, timeouts)
+
+
+def _on_the_wire(message: bytes) -> bytes:
+    """The message in whole lines that end with CRLF, a dot before each dot that begins one (RFC 5321 4.5.2)."""
+    lines = _NEWLINE.sub(b"\r\n", message)
+    return _DOT.sub(b"..", lines if lines.endswith(b"\r\n") else lines + b"\r\n")
+
+
+async def _hello(client: SMTP) -> None:
+    """EHLO, or HELO where that is not known (RFC 5321 3.2)."""
+    try:
+        await client.ehlo()
+    except SMTPHeloError:
+        if not client.is_connected:
+            raise
+        await client.helo()
+
+
+def judged(reply: SMTPResponse, *, policy: bool = False) -> SendResult:
+    """What a "no" means: 5xx for ever, all else for now; `policy` when it blames us and not the address.
+
+    RFC 3463 3.8 has the class of policies, x.7.x; a bare 554 means "transaction failed" and names no address.
+    """
+    words, refused = _line(reply), 500 <= reply.code < 600 and reply.code not in _AUTHENTICATION
+    subject = found[1] if (found := _ENHANCED.match(reply.message)) else None
+    return SendResult(
+        state=DeliveryState.REFUSED if refused else DeliveryState.DEFERRED,
+        reply=words,
+        code=reply.code,
+        policy=refused and (policy or subject == "7" or (subject is None and reply.code == _NO_TRANSACTION)),
+        server_down=reply.code == _CLOSING or reply.code in _AUTHENTICATION,
+    )
+
+
+def _line(reply: SMTPResponse) -> str:
+    return f"{reply.code} {_one_line(reply.message)}".strip()
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, SMTPResponseException):
+        return f"{error.code} {_one_line(error.message)}" if error.code > 0 else _one_line(error.message)
+    if isinstance(error, TimeoutError) and not str(error):
+        return "it took too long"
+    return _one_line(str(error)) or type(error).__name__
+
+
+def _one_line(text: str) -> str:
+    """A server's words without line breaks and controls, which a log or a terminal would obey."""
+    whole = " ".join(text.split())[:LONGEST_REPLY]
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in whole)
