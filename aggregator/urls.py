@@ -13,21 +13,23 @@ MAX_LENGTH = 2048
 """Longer addresses are refused: no publisher needs them and no reader opens them."""
 
 _TRACKERS = re.compile(
-    r"(utm_\w+|at_\w+|ns_\w+|pk_\w+|mtm_\w+|matomo_\w+|vero_\w+|hsa_\w+|_hs\w+|mc_[ce]id|fbclid|gclid|dclid|gbraid|wbraid"
+    r"(amp;)*(utm_\w+|at_\w+|ns_\w+|pk_\w+|mtm_\w+|matomo_\w+|vero_\w+|hsa_\w+|_hs\w+|mc_[ce]id|fbclid|gclid|dclid|gbraid|wbraid"
     r"|msclkid|yclid|twclid|igshid|igsh|mkt_tok|xtor|wt_mc|wt\.mc\w*|cmpid|s_cid|ito|ref_src|ref_url|trk|trkcampaign|oly_\w+"
     r"|__twitter_impression|guccounter|guce_\w+|ncid|sr_share|ssrc|ocid|smid|smtyp|cmp|ftag|spm)",
     re.IGNORECASE,
 )
 _PRESENTATION = {("amp", ""), ("amp", "1"), ("outputtype", "amp"), ("print", "1"), ("view", "print")}
 _WRAPPED = (
-    (re.compile(r"(www\.)?google\.[a-z.]+$"), "/url", ("url", "q")),
-    (re.compile(r"(l|lm)\.facebook\.com$"), "/l.php", ("u",)),
-    (re.compile(r".*safelinks\.protection\.outlook\.com$"), "/", ("url",)),
-    (re.compile(r"(www\.)?linkedin\.com$"), "/redir", ("url",)),
-    (re.compile(r"out\.reddit\.com$"), "/", ("url",)),
-    (re.compile(r"(www\.)?youtube\.com$"), "/redirect", ("q",)),
+    (re.compile(r"google\.[a-z.]+"), "/url", ("url", "q")),
+    (re.compile(r"(l|lm)\.facebook\.com"), "/l.php", ("u",)),
+    (re.compile(r"(.*\.)?safelinks\.protection\.outlook\.com"), "/", ("url",)),
+    (re.compile(r"linkedin\.com"), "/redir", ("url",)),
+    (re.compile(r"out\.reddit\.com"), "/", ("url",)),
+    (re.compile(r"youtube\.com"), "/redirect", ("q",)),
 )
-_SECRET = re.compile(r"(.*(token|key|auth|passw|secret|sig|session|credential).*|pwd|code)", re.IGNORECASE)
+_FRONT_DOORS = re.compile(r"^((www|amp|m)\.)+(?=[^.]+\.)")
+_PLAIN = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/-]*")
+_SECRET = re.compile(r"(.*(token|key|auth|passw|secret|sig|session|credential).*|pass|pwd|code)", re.IGNORECASE)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -38,21 +40,24 @@ def canonical_url(url: str) -> str | None:
     Dropped: www, m and amp hosts, default ports, fragments (but `#!` routes), tracking parameters, AMP and print
     marks, index pages, a trailing slash. Unwrapped: redirects that carry their target. Idempotent.
     """
-    for _ in range(4):  # a wrapper in a wrapper is seen, a chain is not followed for ever
-        target = _unwrapped(url)
-        if target is None:
-            break
-        url = target
+    form = _form(url) if len(url) <= MAX_LENGTH else None
+    while form and (target := _unwrapped(form)):  # each target is shorter than what held it
+        form = _form(target)
+    return form if form and len(form) <= MAX_LENGTH else None
+
+
+def _form(url: str) -> str | None:
     try:
         parts = urlsplit(url.strip())
         host, port = _host(parts.hostname or ""), parts.port
-    except ValueError:
+        path, query = _path(parts.path), _query(parts.query)
+        fragment = _quoted(parts.fragment) if parts.fragment.startswith(("!", "/")) else ""
+    except ValueError:  # UnicodeError is one
         return None
-    if parts.scheme.lower() not in _DEFAULT_PORTS or not host or len(url) > MAX_LENGTH:
+    if parts.scheme.lower() not in _DEFAULT_PORTS or not host:
         return None
     netloc = host if port in (None, 80, 443) else f"{host}:{port}"
-    fragment = parts.fragment if parts.fragment.startswith(("!", "/")) else ""
-    return urlunsplit(("https", netloc, _path(parts.path), _query(parts.query), fragment))
+    return urlunsplit(("https", netloc, path, query, fragment))
 
 
 def is_site_root(canonical: str) -> bool:
@@ -66,7 +71,7 @@ def absolute_http(url: str, base: str | None = None) -> str | None:
     try:
         whole = urljoin(base or "", url.strip())
         parts = urlsplit(whole)
-        if parts.scheme.lower() not in _DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc:
+        if parts.scheme.lower() not in _DEFAULT_PORTS or not parts.hostname or set("@\\") & set(parts.netloc):
             return None
         _ = parts.port
     except ValueError:
@@ -87,58 +92,65 @@ def ascii_url(url: str) -> str | None:
 
 
 def without_secrets(url: str) -> str:
-    """`url` as it may stand in a log: userinfo and the values of secret-looking parameters are starred."""
+    """`url` as it may stand in a log: no fragment, and stars for userinfo and secret-looking parameters."""
     try:
         parts = urlsplit(url)
         netloc = "***@" + parts.netloc.rpartition("@")[2] if "@" in parts.netloc else parts.netloc
         pairs = parse_qsl(parts.query, keep_blank_values=True)
     except ValueError:
         return "(unreadable address)"
+    query = parts.query
     if any(_SECRET.fullmatch(name) for name, _ in pairs):
-        query = "&".join(f"{quote(n)}={'***' if _SECRET.fullmatch(n) else quote(value)}" for n, value in pairs)
-        parts = parts._replace(query=query)
-    return urlunsplit(parts._replace(netloc=netloc))
+        query = "&".join(
+            f"{_shown(name)}={'***' if _SECRET.fullmatch(name) else _shown(value)}" for name, value in pairs
+        )
+    return urlunsplit((parts.scheme, netloc, parts.path, query, ""))
 
 
-def _unwrapped(url: str) -> str | None:
-    """The target that a redirect address carries in plain sight."""
-    if "=http" not in url:
+def _shown(text: str) -> str:
+    return quote(text, errors="replace")
+
+
+def _unwrapped(form: str) -> str | None:
+    """The target that a redirect address, in its canonical form, carries in plain sight."""
+    if "=http" not in form:
         return None
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return None
+    parts = urlsplit(form)
     for host, path, names in _WRAPPED:
-        if host.match(parts.hostname or "") and parts.path.startswith(path):
+        if host.fullmatch(parts.hostname or "") and parts.path.startswith(path):
             values = dict(parse_qsl(parts.query))
             return next((values[name] for name in names if values.get(name, "").startswith("http")), None)
     return None
 
 
 def _host(host: str) -> str:
-    host = host.lower().rstrip(".")
     if not host.isascii():
         try:
             host = idna.encode(host, uts46=True).decode()
         except (idna.IDNAError, UnicodeError) as error:
             raise ValueError(host) from error
-    while (bare := host.removeprefix("www.").removeprefix("amp.").removeprefix("m.")) != host and "." in bare:
-        host = bare
+    host = _FRONT_DOORS.sub("", host.lower().rstrip("."), count=1)
     return f"[{host}]" if ":" in host else host
 
 
 def _path(path: str) -> str:
-    if "%" in path or not path.isascii():
-        path = quote(unquote(path, errors="surrogateescape").encode("utf-8", "surrogateescape"), safe="!$&'()*+,;=:@/")
     segments: list[str] = []
-    for segment in path.split("/"):
+    for segment in _quoted(path).split("/"):
         if segment == "..":
             segments[-1:] = []
         elif segment not in ("", "."):
             segments.append(segment)
     while segments and segments[-1].lower() in ("amp", "index.html", "index.htm", "index.php", "index.jsp"):
         segments.pop()
-    return "/" + "/".join(segments) if segments else "/"
+    return "/" + "/".join(segments)
+
+
+def _quoted(text: str) -> str:
+    """One spelling for all that are equal (RFC 3986 6.2.2)."""
+    if _PLAIN.fullmatch(text):
+        return text
+    octets = unquote(text, errors="surrogateescape").encode("utf-8", "surrogateescape")
+    return quote(octets, safe="!$&'()*+,;=:@/")
 
 
 def _query(query: str) -> str:
