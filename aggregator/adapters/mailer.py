@@ -11,8 +11,10 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from email import message_from_bytes
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeVar
 
 import structlog
@@ -31,7 +33,7 @@ log = structlog.get_logger()
 
 
 class SmtpMailer:
-    """`ports.Mailer` over SMTP; one caller at a time.
+    """`ports.Mailer` over SMTP; one caller at a time, and `close` from any thread.
 
     The event loop runs only while a caller waits for it. A server that is down is told to the log once, and once
     more when it is back.
@@ -52,6 +54,9 @@ class SmtpMailer:
         self._local_hostname, self._tls_context, self._monotonic = local_hostname, tls_context, monotonic
         self._runner: asyncio.Runner | None = None
         self._conversation: Conversation | None = None
+        self._opening: asyncio.Task[Conversation | SendResult] | None = None
+        self._busy = Lock()
+        self._cut = False
         self._fault: SendResult | None = None
         self._rest, self._rested_at = 0.0, 0.0
 
@@ -68,26 +73,44 @@ class SmtpMailer:
         return result
 
     def close(self) -> None:
-        """End the conversation politely; `connect` begins another."""
-        if self._runner is not None:
-            if self._conversation is not None:
-                self._runner.run(self._conversation.close())
-            self._runner.close()
-        self._runner = self._conversation = None
+        """End the conversation politely; `connect` begins another.
+
+        In the middle of another thread's call it is cut off: the letter at hand is deferred, or in doubt if the
+        server had it whole.
+        """
+        if not self._busy.acquire(blocking=False):
+            if (runner := self._runner) is not None:
+                with suppress(RuntimeError):  # that call has ended in the meantime, and its loop with it
+                    runner.get_loop().call_soon_threadsafe(self._cut_off)
+            return
+        try:
+            if self._runner is not None:
+                if self._conversation is not None:
+                    self._runner.run(self._conversation.close())
+                self._runner.close()
+            self._runner, self._conversation, self._cut = None, None, False
+        finally:
+            self._busy.release()
 
     def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        if self._runner is None:
-            self._runner = asyncio.Runner()
-        return self._runner.run(work)
+        with self._busy:
+            if self._runner is None:
+                self._runner = asyncio.Runner()
+            return self._runner.run(work)
+
+    def _cut_off(self) -> None:
+        self._cut = True
+        if self._opening is not None:
+            self._opening.cancel()
+        if self._conversation is not None:
+            self._conversation.hang_up()
 
     async def _open(self) -> SendResult | None:
         if self._conversation is not None:
             if self._conversation.is_open and self._conversation.letters < LETTERS:
                 return None
             await self._conversation.close()
-        opened = await converse(
-            self._relay, self._timeouts, local_hostname=self._local_hostname, tls_context=self._tls_context
-        )
+        opened = await self._converse()
         if isinstance(opened, SendResult):
             self._conversation = None
             self._note(opened)
@@ -95,13 +118,27 @@ class SmtpMailer:
         self._conversation = opened
         return None
 
+    async def _converse(self) -> Conversation | SendResult:
+        """A task of its own, so that it can be given up (nothing else is then lost)."""
+        self._opening = asyncio.ensure_future(
+            converse(self._relay, self._timeouts, local_hostname=self._local_hostname, tls_context=self._tls_context)
+        )
+        try:
+            return await self._opening
+        except asyncio.CancelledError:
+            if not self._cut:
+                raise
+            return SendResult(state=DeliveryState.DEFERRED, reply="stopped while connecting", server_down=True)
+        finally:
+            self._opening = None
+
     async def _send(self, message: bytes, sender: str, recipient: str) -> SendResult:
         if fault := await self._open():
             return fault
         assert self._conversation is not None  # noqa: S101 (just opened)
         fresh = self._conversation.letters == 0
         result = await self._conversation.send(message, sender=sender, recipient=recipient)
-        if fresh or not result.server_down:
+        if fresh or self._cut or not result.server_down:
             return result
         # A server may end a conversation that went well (RFC 5321 3.8): this letter begins the next one.
         await self._conversation.close()
@@ -109,6 +146,8 @@ class SmtpMailer:
 
     def _note(self, result: SendResult) -> None:
         """Leave a server that is down alone for a while, longer each time."""
+        if self._cut:
+            return
         if result.server_down:
             if self._fault is None:
                 log.error("mailer.down", reason=result.reply)

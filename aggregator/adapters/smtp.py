@@ -109,7 +109,7 @@ class Conversation:
                 return refusal
             await self._write(body)
         except (SMTPException, OSError) as error:
-            self._hang_up()
+            self.hang_up()
             words = f"the connection was lost before the message was complete: {_words(error)}"
             return SendResult(state=DeliveryState.DEFERRED, reply=words, server_down=True)
         return await self._finish()
@@ -146,14 +146,14 @@ class Conversation:
         try:
             reply = await self._client.execute_command(b".", timeout=self._timeouts.answer)
         except (SMTPException, OSError) as error:
-            self._hang_up()
+            self.hang_up()
             words = f"the server may have taken it: no answer after the message: {_words(error)}"
             return SendResult(state=DeliveryState.UNCERTAIN, reply=words)
         if 200 <= reply.code < 300:
             return SendResult(state=DeliveryState.ACCEPTED, reply=_line(reply), code=reply.code)
         if 400 <= reply.code < 600:
             return judged(reply)
-        self._hang_up()
+        self.hang_up()
         words = f"the server may have taken it: it answered {_line(reply)}"
         return SendResult(state=DeliveryState.UNCERTAIN, reply=words, code=reply.code)
 
@@ -165,9 +165,9 @@ class Conversation:
         """What the answer means; the transaction is taken back, so that the next one begins afresh."""
         try:
             if self._client.is_connected and (await self._say("RSET")).code != 250:
-                self._hang_up()
+                self.hang_up()
         except (SMTPException, OSError):
-            self._hang_up()
+            self.hang_up()
         return judged(reply, policy=policy)
 
     async def close(self) -> None:
@@ -175,9 +175,9 @@ class Conversation:
         if self._client.is_connected:
             with suppress(SMTPException, OSError):
                 await self._client.quit(timeout=5)
-        self._hang_up()
+        self.hang_up()
 
-    def _hang_up(self) -> None:
+    def hang_up(self) -> None:
         """Close without another word, also on a server that reads nothing of what we still have for it."""
         self._client.close()
         self._transport.abort()
@@ -202,6 +202,9 @@ async def converse(
         await client.connect()
         if client.is_ehlo_or_helo_needed:
             await _hello(client)
+    except asyncio.CancelledError:
+        client.close()
+        raise
     except (SMTPException, OSError, ValueError) as error:
         client.close()
         words = f"{relay.host}:{relay.port} takes no mail from us: {_words(error)}"

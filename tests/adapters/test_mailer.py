@@ -2,6 +2,7 @@
 
 import json
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -313,6 +314,44 @@ def test_closing_twice_and_connecting_again() -> None:
         assert mailer.connect() is None
         mailer.close()
     assert server.connections == 2
+
+
+# --- cut off --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("step", "state", "taken"),
+    [("connect", None, 0), ("EHLO", None, 0), ("MAIL", DEFERRED, 0), ("DATA", DEFERRED, 0), ("dot", UNCERTAIN, 1)],
+)
+def test_another_thread_may_cut_a_call_off(step: str, state: DeliveryState | None, taken: int) -> None:
+    """And the letter at hand ends as what it then is, at once, though time-outs are of minutes."""
+    with ScriptedSmtp({step: [SILENCE]}) as server, ThreadPoolExecutor() as threads, capture_logs() as logs:
+        reached = Event()
+        server.on_step = lambda at, number: reached.set() if at == step else None
+        mailer = mailer_for(server.plain_url, Timeouts())
+        call = threads.submit(lambda: mailer.connect() or send(mailer))
+        assert reached.wait(10)
+        mailer.close()
+        result = call.result(timeout=10)
+        assert (result.state, result.server_down) == (state or DEFERRED, step != "dot")
+        assert len(server.taken) == taken
+        mailer.close()
+        assert send(mailer).state is ACCEPTED
+        mailer.close()
+    assert logs == []
+
+
+def test_a_cut_conversation_that_went_well_is_not_begun_anew() -> None:
+    with ScriptedSmtp({"MAIL": [DEFAULTS["MAIL"], SILENCE]}) as server, ThreadPoolExecutor() as threads:
+        reached = Event()
+        server.on_step = lambda at, number: reached.set() if (at, number) == ("MAIL", 2) else None
+        mailer = mailer_for(server.plain_url, Timeouts())
+        call = threads.submit(lambda: (send(mailer), send(mailer)))
+        assert reached.wait(10)
+        mailer.close()
+        assert [result.state for result in call.result(timeout=10)] == [ACCEPTED, DEFERRED]
+        mailer.close()
+    assert server.connections == 1
 
 
 # --- the whole server -----------------------------------------------------------------------------
