@@ -173,4 +173,5 @@ def _issue(settings: Settings, issue: Issue) -> ComposedIssue:
         number=issue.number,
         subject=issue.rendering.subject,
         stories=len(issue.story_ids),
+        path=f"/newsletters/{issue.newsletter_id}/{issue.number}",
     )

@@ -62,10 +62,13 @@ class PublishedFeed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComposedIssue:
+    """The first issue of the demo's newsletter; `path` is its page."""
+
     newsletter: str
     number: int
     subject: str
     stories: int
+    path: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,8 +185,11 @@ def _what_to_run(summary: DemoSummary) -> Iterator[str]:
 
 
 def _what_to_look_at(summary: DemoSummary, port: int) -> Iterator[str]:
-    yield f"    Read it    open http://127.0.0.1:{port}/ in a browser; /feed.atom there is the merged feed"
-    yield f"    Edit it    look at the letter ({summary.letters[0].file}); it goes when the demo ends"
+    site = f"http://127.0.0.1:{port}"
+    yield f"    Read it    open {site}/ in a browser; /feed.atom there is the merged feed"
+    yield f"    Edit it    see issue {summary.issue.number} at {site}{summary.issue.path}"
+    for letter in summary.letters[:1]:
+        yield f"               and the letter as it was sent, until the demo ends, in {letter.file}"
 
 
 def _heading(name: str, text: str) -> str:

@@ -2,14 +2,17 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from aggregator.demo.calendar import EDITION, as_of
+from aggregator.demo.script import demo_settings
 from aggregator.demo.server import FEEDS, TYPES
 from aggregator.flows.ingest import ingest
 from aggregator.model import Fetched, ParsedEntry, Read, Reading, Validators
+from aggregator.steps.tagging import compile_rules, tag_entry
 
 FIRST_EDITION = (
     ("alcoraya.rss", "rss20", "es", 7),
@@ -84,7 +87,7 @@ def test_all_kinds_of_detail_occur() -> None:
     ]
 
 
-def test_six_cross_posts_share_a_fold_key_with_another_publishers_entry() -> None:
+def test_five_publications_are_cross_posted_and_share_a_fold_key() -> None:
     owners: dict[bytes, set[str]] = {}
     for name in NAMES:
         for keys in read(name).keys:
@@ -132,3 +135,19 @@ def test_moving_dates_keeps_the_weekday_and_every_other_octet() -> None:
     )
     assert as_of(date(2027, 1, 8), body) == moved
     assert as_of(EDITION, body) == body
+
+
+def test_every_rule_of_the_demo_tags_something_and_the_external_publication_gets_its_four(tmp_path: Path) -> None:
+    settings = demo_settings(
+        tmp_path, publishers="http://127.0.0.1:1", smtp_url="smtp://127.0.0.1:2", site="http://a.b"
+    )
+    rules, now = compile_rules(settings.rules), datetime.combine(EDITION, time.min, UTC)
+    given = [
+        (entry, {tag.name for tag in tag_entry(entry, feed, rules, now) if tag.origin == "rule"})
+        for feed in settings.feeds
+        if (name := feed.url.rpartition("/")[2]) in NAMES
+        for entry in entries(name)
+    ]
+    assert set[str]().union(*(names for _, names in given)) == {rule.tag for rule in settings.rules}
+    (external,) = [names for entry, names in given if "External Publications" in entry.summary]
+    assert {"country:jp", "country:ru", "topic:diplomacy", "type:external-publication"} <= external

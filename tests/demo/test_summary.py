@@ -49,7 +49,7 @@ SUMMARY = DemoSummary(
     ),
     published=(PublishedFeed(path="feed.atom", entries=6, octets=9000),),
     republished=0,
-    issue=ComposedIssue(newsletter="Weekly", number=1, subject="Weekly: a treaty", stories=6),
+    issue=ComposedIssue(newsletter="Weekly", number=1, subject="Weekly: a treaty", stories=6, path="/newsletters/w/1"),
     deliveries={DeliveryState.ACCEPTED: 1},
     letters=(LETTER,),
     starter_config="/opt/feeds.yaml",
@@ -78,7 +78,8 @@ def test_lines_fit_a_terminal_whatever_the_titles(port: int | None) -> None:
     ("port", "shown", "hidden"),
     [
         (None, "without --once", LETTER.file),
-        (8123, "http://127.0.0.1:8123/", "--once"),
+        (8123, "http://127.0.0.1:8123/ ", "--once"),
+        (8123, "http://127.0.0.1:8123/newsletters/w/1", "--once"),
         (8123, LETTER.file, "--once"),
     ],
 )
