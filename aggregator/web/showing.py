@@ -7,7 +7,7 @@ import idna
 from markupsafe import Markup, escape
 
 from aggregator.errors import QueryError
-from aggregator.model import Entry, SafeHtml, Tag
+from aggregator.model import Entry, SafeHtml, Story, Tag
 from aggregator.subject import plain_text
 from aggregator.urls import absolute_http
 
@@ -86,6 +86,15 @@ def foremost_tags(tags: tuple[Tag, ...], count: int = 6) -> list[Tag]:
         if tag.namespace != "publisher":
             seen.setdefault(tag.text.casefold(), tag)
     return list(seen.values())[:count]
+
+
+def evidence(story: Story) -> list[tuple[Tag, list[str]]]:
+    """Each tag of a story, once for each way it came about, with the feeds where it did."""
+    found: dict[Tag, dict[str, None]] = {}
+    for entry in story.entries:
+        for tag in entry.tags:
+            found.setdefault(tag, {})[entry.feed_id] = None
+    return [(tag, list(feed_ids)) for tag, feed_ids in found.items()]
 
 
 def joined(entry: Entry) -> str:

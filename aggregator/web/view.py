@@ -68,10 +68,10 @@ class SiteView:
     def feed(self, feed_id: str) -> Feed | None:
         return self._feeds.get(feed_id)
 
-    def source(self, entry: Entry) -> str:
+    def source(self, feed_id: str) -> str:
         """The publisher's name; of a feed no longer named in feeds.yaml only the id is left."""
-        feed = self.feed(entry.feed_id)
-        return feed.name if feed else entry.feed_id
+        feed = self.feed(feed_id)
+        return feed.name if feed else feed_id
 
     def language(self, entry: Entry) -> str | None:
         feed = self.feed(entry.feed_id)
@@ -117,6 +117,7 @@ class View:
             "href": showing.web_address,
             "foremost": showing.foremost_tags,
             "joined": showing.joined,
+            "evidence": showing.evidence,
             "place": showing.query_place,
             "iso": methodcaller("isoformat"),
         }

@@ -74,7 +74,7 @@ def test_the_front_page_lists_stories_with_source_date_language_and_tags(client:
     assert '<time datetime="2026-11-23T08:00:00+00:00">23 Nov 2026</time>' in html
     assert "Also at Ifri , APPS" in text
     assert 'href="/tags/topic:energy" title="topic:energy"><bdi>Energy</bdi>' in html
-    assert "Ifri ifri.example" not in text
+    assert "Ifri 23 Nov 2026 ifri.example Gaz naturel" in text
     assert "publisher:ifri" not in html
 
 
@@ -101,9 +101,9 @@ def test_a_story_shows_every_entry_and_why_they_are_one(client: TestClient) -> N
     assert "Ana Ruiz" in text
     assert "<p>See <b>Ifri</b>.</p>" in html
     assert 'lang="fr"' in html
-    assert "Japan country:jp a rule, at APPS Japan OR Tokyo" in text
-    assert "Note category:note the publisher, at Ifri its category Note of https://ifri.example/types" in text
-    assert "Ifri publisher:ifri the feed, at Ifri all its stories are tagged so" in text
+    assert "Japan country:jp A rule matches the words at APPS : Japan OR Tokyo" in text
+    assert "Note category:note A category given by Ifri : https://ifri.example/types" in text
+    assert "Ifri publisher:ifri On every story of Ifri" in text
 
 
 def test_headings_of_a_publication_stand_below_ours(client: TestClient) -> None:
