@@ -125,8 +125,8 @@ class NewsletterStore(Protocol):
         queued Delivery per confirmed subscription, each with its Message-ID in `domain`. Returns the stored issue.
         When the newsletter no longer stands as in `slot`, nothing is written and None returned."""
 
-    def issues(self, newsletter_id: str) -> Sequence[Issue]:
-        """Newest first."""
+    def issues(self, newsletter_id: str, *, before: int | None = None, limit: int | None = None) -> Sequence[Issue]:
+        """Newest first, those with a number below `before`; all unless limited."""
 
     def issue(self, newsletter_id: str, number: int) -> Issue | None: ...
 

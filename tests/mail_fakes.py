@@ -115,8 +115,9 @@ class MemoryMailStore:
             next_attempt_at=issue.created_at,
         )
 
-    def issues(self, newsletter_id: str) -> Sequence[Issue]:
-        return [issue for issue in reversed(self._issues) if issue.newsletter_id == newsletter_id]
+    def issues(self, newsletter_id: str, *, before: int | None = None, limit: int | None = None) -> Sequence[Issue]:
+        own = [issue for issue in reversed(self._issues) if issue.newsletter_id == newsletter_id]
+        return [issue for issue in own if before is None or issue.number < before][:limit]
 
     def issue(self, newsletter_id: str, number: int) -> Issue | None:
         return next((issue for issue in self.issues(newsletter_id) if issue.number == number), None)

@@ -18,7 +18,7 @@ from aggregator.query import parse_query
 from aggregator.web.archive import public_file
 from aggregator.web.context import WebContext
 from aggregator.web.opml import opml
-from aggregator.web.pages import Listing, Pages, listing
+from aggregator.web.pages import Archive, Listing, Pages, listing
 from aggregator.web.routes import ROBOTS
 from aggregator.web.searching import search
 from aggregator.web.view import View
@@ -81,8 +81,9 @@ def _archive(context: WebContext, pages: Pages) -> Iterator[tuple[str, str]]:
     settings = context.settings()
     yield "newsletters/index.html", pages.newsletters()
     for letter in settings.newsletters:
-        yield f"newsletters/{letter.id}/index.html", pages.newsletter(letter.id)
-        for issue in pages.issues(letter.id):
+        issues = tuple(context.newsletters.issues(letter.id))
+        yield f"newsletters/{letter.id}/index.html", pages.newsletter(letter.id, Archive(issues=issues, newest=True))
+        for issue in issues:
             yield f"newsletters/{letter.id}/{issue.number}/index.html", public_file(issue, settings.site)
 
 

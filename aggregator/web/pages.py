@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from aggregator.errors import NotFoundError, QueryError
 from aggregator.model import FeedState, Issue, Story
-from aggregator.ports import StoryStore
+from aggregator.ports import NewsletterStore, StoryStore
 from aggregator.query import parse_query
 from aggregator.urls import without_secrets
 from aggregator.web.context import WebContext
@@ -35,6 +35,22 @@ def listing(store: StoryStore, before: int | None, *, tag: str | None = None, fe
     found = store.newest(limit=PAGE_SIZE + 1, before=before, tags=[tag] if tag else (), feed_id=feed_id)
     page = tuple(found[:PAGE_SIZE])
     return Listing(stories=page, newest=before is None, older=page[-1].seq if len(found) > PAGE_SIZE else None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archive:
+    """One page of issues; `older` is the number to go on below, None on the last page."""
+
+    issues: tuple[Issue, ...]
+    newest: bool
+    older: int | None = None
+
+
+def archive(store: NewsletterStore, newsletter_id: str, before: int | None) -> Archive:
+    """The newest issues below the number `before`."""
+    found = store.issues(newsletter_id, before=before, limit=PAGE_SIZE + 1)
+    page = tuple(found[:PAGE_SIZE])
+    return Archive(issues=page, newest=before is None, older=page[-1].number if len(found) > PAGE_SIZE else None)
 
 
 class Pages:
@@ -81,16 +97,10 @@ class Pages:
     def newsletters(self) -> str:
         return self._view.render("newsletters.html")
 
-    def newsletter(self, newsletter_id: str) -> str:
-        issues = self.issues(newsletter_id)
-        return self._view.render("newsletter.html", newsletter_id=newsletter_id, issues=issues)
-
-    def issues(self, newsletter_id: str) -> tuple[Issue, ...]:
-        """The issues of a newsletter, newest first."""
-        issues = tuple(self._context.newsletters.issues(newsletter_id))
-        if not issues and self._context.settings().newsletter(newsletter_id) is None:
+    def newsletter(self, newsletter_id: str, page: Archive) -> str:
+        if not page.issues and self._context.settings().newsletter(newsletter_id) is None:
             raise NotFoundError(f"there is no newsletter {newsletter_id!r}")
-        return issues
+        return self._view.render("newsletter.html", newsletter_id=newsletter_id, page=page)
 
     def missing(self) -> str:
         """The page a web host shows for files that are not there."""

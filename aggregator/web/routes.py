@@ -17,7 +17,7 @@ from aggregator.errors import NotFoundError, QueryError, UsageError
 from aggregator.web.archive import LETTER_HEADERS, public_html
 from aggregator.web.context import WebContext
 from aggregator.web.opml import opml
-from aggregator.web.pages import Pages, listing
+from aggregator.web.pages import Pages, archive, listing
 from aggregator.web.view import Asset, View, root_of
 
 FRESH = {"Cache-Control": "public, max-age=60"}
@@ -72,7 +72,9 @@ class PageRoutes:
         return _page(self._pages.newsletters())
 
     def newsletter(self, request: Request) -> Response:
-        return _page(self._pages.newsletter(request.path_params["newsletter_id"]))
+        newsletter_id = request.path_params["newsletter_id"]
+        page = archive(self._context.newsletters, newsletter_id, _before(request))
+        return _page(self._pages.newsletter(newsletter_id, page))
 
     def issue(self, request: Request) -> Response:
         newsletter_id, number = request.path_params["newsletter_id"], request.path_params["number"]
@@ -131,5 +133,5 @@ def _before(request: Request) -> int | None:
     if text is None:
         return None
     if not _NUMBER.fullmatch(text):
-        raise UsageError('"before" takes the number that the link to older stories gives')
+        raise UsageError('"before" takes the number that the link to older ones gives')
     return int(text)

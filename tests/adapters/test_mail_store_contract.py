@@ -187,6 +187,8 @@ def test_issues_count_from_one_per_newsletter_and_keep_what_they_hold(store: Sto
     assert store.issues("weekly") == [second, first]
     assert store.issue("weekly", 3) is None
     assert store.issues("nothing") == []
+    assert store.issues("weekly", limit=1) == [second]
+    assert store.issues("weekly", before=second.number, limit=5) == [first]
 
 
 def test_a_due_time_of_none_stays(store: Store) -> None:

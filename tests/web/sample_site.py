@@ -114,6 +114,19 @@ class SampleSite:
             Clustering(placements=tuple(placements), **more),  # type: ignore[arg-type]
         )
 
+    def compose(self, *story_ids: str) -> None:
+        """Store the next issue of the newsletter."""
+        slot = self.newsletters.slot("weekly")
+        issue = Issue(
+            newsletter_id="weekly",
+            number=slot.next_number,
+            created_at=self.clock.now(),
+            rendering=Rendering(subject="The week: Gaz & grain", html=LETTER, text="Issue one"),
+            story_ids=story_ids,
+        )
+        up_to = slot.cursor + len(story_ids)
+        assert self.newsletters.record(slot, up_to=up_to, next_due=None, issue=issue, domain="wire.example.org")
+
     def rows(self) -> str:
         """A hash of every row of every table."""
         with sqlite3.connect(self.file) as connection:
@@ -195,14 +208,6 @@ def fill(site: SampleSite) -> SampleSite:
     people = [Subscriber(email="ana@reader.example"), Subscriber(email="bo@reader.example")]
     site.newsletters.sync([WEEKLY], {"weekly": START}, 0)
     site.subscribers.put(people, "weekly", SubscriptionState.CONFIRMED, "by hand", START)
-    issue = Issue(
-        newsletter_id="weekly",
-        number=1,
-        created_at=START,
-        rendering=Rendering(subject="The week: Gaz & grain", html=LETTER, text="Issue one"),
-        story_ids=("gas", "grain"),
-    )
-    slot = site.newsletters.slot("weekly")
-    site.newsletters.record(slot, up_to=2, next_due=None, issue=issue, domain="wire.example.org")
+    site.compose("gas", "grain")
     site.publish()
     return site

@@ -169,7 +169,7 @@ def test_a_fault_in_a_query_is_shown_under_the_box_with_its_place(client: TestCl
 
 @pytest.mark.parametrize("before", ["x", "-1", "1.5", "", "9" * 19, "٣", "1_0"])
 def test_a_cursor_that_is_no_number_is_a_400(client: TestClient, before: str) -> None:
-    for path in ("/", "/tags/country:jp", "/feeds/ifri", "/search"):
+    for path in ("/", "/tags/country:jp", "/feeds/ifri", "/search", "/newsletters/weekly"):
         answer = client.get(path, params={"before": before, "q": "gas"})
         assert answer.status_code == 400, path
         assert "takes the number" in answer.text
@@ -229,6 +229,19 @@ def test_the_archive_lists_issues_and_shows_them_without_what_is_personal(client
     assert "sandbox" in policy
     assert "default-src 'none'" in policy
     assert "script" not in policy
+
+
+def test_an_archive_leads_on_by_number(own_site: SampleSite) -> None:
+    for _ in range(PAGE_SIZE):
+        own_site.compose()
+    with TestClient(create_app(own_site.context), base_url=BASE) as client:
+        first = client.get("/newsletters/weekly").text
+        assert first.count("Issue ") == PAGE_SIZE
+        assert '<a rel="next" href="/newsletters/weekly?before=2">Older</a>' in first
+        last = client.get("/newsletters/weekly?before=2").text
+        assert "Issue 1 ·" in last
+        assert 'rel="next"' not in last
+        assert "There are no older issues." in client.get("/newsletters/weekly?before=1").text
 
 
 def test_an_archive_outlives_its_newsletter(own_site: SampleSite) -> None:

@@ -62,9 +62,10 @@ class SqlNewsletterStore:
             _queue(connection, id_, issue, domain)
             return replace(issue, id=id_)
 
-    def issues(self, newsletter_id: str) -> Sequence[Issue]:
-        """Newest first."""
-        return self._issues(select(issues).where(issues.c.newsletter_id == newsletter_id))
+    def issues(self, newsletter_id: str, *, before: int | None = None, limit: int | None = None) -> Sequence[Issue]:
+        """Newest first, those with a number below `before`; all unless limited."""
+        query = select(issues).where(issues.c.newsletter_id == newsletter_id).limit(limit)
+        return self._issues(query if before is None else query.where(issues.c.number < before))
 
     def issue(self, newsletter_id: str, number: int) -> Issue | None:
         """The Issue of that number, or None."""
