@@ -42,7 +42,7 @@ CONSENT = "the demo's sign-up sheet"
 def run_demo(*, port: int) -> Iterator[tuple[Runtime, DemoSummary]]:
     """Do the whole job in a temporary folder; it and the servers are gone when the block ends, however it ends.
 
-    `port` is where the pages will be served: the letters link there.
+    `port` is where the pages will be served: the letters link there. For the main thread, which gets the signals.
     """
     with ExitStack() as stack:
         stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, _end))

@@ -44,7 +44,7 @@ class Place:
     def ends_cleanly(self, process: subprocess.Popen[str], code: int) -> None:
         """It ends within ten seconds of SIGTERM, and no process, temporary or other file is left."""
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=10) == code
+        assert process.wait(timeout=10) == code, process.stderr and process.stderr.read()
         self.is_clean_after(process)
 
     def run(self, *arguments: str) -> str:
@@ -161,8 +161,12 @@ def serving(place: Place) -> Iterator[tuple[subprocess.Popen[str], str]]:
         watchdog.start()
         try:
             assert process.stdout is not None
-            found = (re.search(r"http://127\.0\.0\.1:\d+", line) for line in process.stdout)
-            yield process, next(address[0] for address in found if address)
+            told = ""
+            while not (address := re.search(r"event='serving' url='(.+?)/'", told)):
+                line = process.stdout.readline()
+                assert line, told
+                told += line
+            yield process, address[1]
         finally:
             watchdog.cancel()
             process.kill()
