@@ -64,7 +64,7 @@ class SmtpMailer:
         """Be ready to send; what is wrong with the whole server when that cannot be."""
         if self._fault is not None and self._monotonic() < self._rested_at:
             return self._fault
-        return self._run(self._open())
+        return None if self._is_ready() else self._run(self._open())
 
     def send(self, message: bytes, *, sender: str, recipient: str) -> SendResult:
         """Hand one message to the server and say what it answered; raises ValueError for an impossible address."""
@@ -105,10 +105,13 @@ class SmtpMailer:
         if self._conversation is not None:
             self._conversation.hang_up()
 
+    def _is_ready(self) -> bool:
+        return self._conversation is not None and self._conversation.is_open and self._conversation.letters < LETTERS
+
     async def _open(self) -> SendResult | None:
+        if self._is_ready():
+            return None
         if self._conversation is not None:
-            if self._conversation.is_open and self._conversation.letters < LETTERS:
-                return None
             await self._conversation.close()
         opened = await self._converse()
         if isinstance(opened, SendResult):

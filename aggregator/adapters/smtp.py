@@ -30,8 +30,6 @@ _GO_ON = 354
 _CLOSING = 421
 _NO_TRANSACTION = 554
 _ADDRESS = re.compile(r"[^\s\x00-\x20\x7f<>@]+@[^\s\x00-\x20\x7f<>@]+")
-_NEWLINE = re.compile(rb"\r\n|\r|\n")
-_DOT = re.compile(rb"^\.", re.MULTILINE)
 _ENHANCED = re.compile(r"[245]\.(\d{1,3})\.\d{1,3}\b")
 
 
@@ -216,8 +214,8 @@ async def converse(
 
 def _on_the_wire(message: bytes) -> bytes:
     """The message in whole lines that end with CRLF, a dot before each dot that begins one (RFC 5321 4.5.2)."""
-    lines = _NEWLINE.sub(b"\r\n", message)
-    return _DOT.sub(b"..", lines if lines.endswith(b"\r\n") else lines + b"\r\n")
+    lines = b"\r\n".join((b"", *message.splitlines(), b""))
+    return lines.replace(b"\r\n.", b"\r\n..").removeprefix(b"\r\n")
 
 
 async def _hello(client: SMTP) -> None:

@@ -1,6 +1,6 @@
-"""Who gets what: one person added, a file imported, a reader who leaves.
+"""Who gets what: one person added, a file imported.
 
-    lines > addresses > subscribers.put        token > signing > subscribers.unsubscribe
+    lines > addresses > subscribers.put
 
 A person who left stays away, whatever a file says; only they themselves come back.
 """
@@ -9,14 +9,12 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import islice
 
 from aggregator.errors import UsageError
 from aggregator.model import ImportReport, LineProblem, Subscriber, SubscriptionState
 from aggregator.ports import Clock, NewsletterStore, SubscriberStore
 from aggregator.settings.addresses import read_address
-from aggregator.steps.signing import Signer
 
 BATCH = 1000
 """Subscriptions written in one transaction; an import that is cut off may be run again."""
@@ -66,15 +64,6 @@ def import_csv(
             new, already = _put(ports, batch, newsletter_id, source)
         added, known = added + new, known + already
     return ImportReport(added=added, known=known, problems=tuple(problems))
-
-
-def unsubscribe(subscribers: SubscriberStore, signer: Signer, token: str, now: datetime) -> str:
-    """End the subscription the token names, at once; returns the newsletter's id. Again is the same as once.
-    Raises TokenError.
-    """
-    subscriber_id, newsletter_id = signer.read_unsubscribe(token)
-    subscribers.unsubscribe(subscriber_id, newsletter_id, now)
-    return newsletter_id
 
 
 def _put(ports: SubscribePorts, people: list[Subscriber], newsletter_id: str, source: str) -> tuple[int, int]:

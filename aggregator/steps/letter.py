@@ -11,17 +11,19 @@ import binascii
 import re
 from email.utils import format_datetime, parseaddr
 from html import escape
+from urllib.parse import quote
 
 from aggregator.model import UNSUBSCRIBE_PLACEHOLDER, Delivery, Issue, Newsletter, Site
 
 LONGEST_NAME = 200
 """Characters of a display name that are kept."""
+LONGEST_SENDER_ID = 15
+"""Gmail's limit for the last field of Feedback-ID, which names the sender."""
 _FOLD = 78
 _ENCODED_OCTETS = 42
 """Octets in one encoded-word, so that the longest, with its header's name, is within 78 (RFC 2047 2 admits 75)."""
 _BREAKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~ ]+")
-_NEWLINE = re.compile(r"\r\n|\r|\n")
 _UNSAFE = re.compile(r"[\s\x00-\x20\x7f<>]")
 
 
@@ -55,7 +57,7 @@ def _headers(issue: Issue, newsletter: Newsletter, delivery: Delivery) -> dict[s
         "Message-ID": delivery.message_id,
         "Precedence": "bulk",
         "Auto-Submitted": "auto-generated",  # RFC 3834 5: no vacation notes in answer
-        "Feedback-ID": f"{issue.number}:{newsletter.id}:digest:{newsletter.domain}",
+        "Feedback-ID": f"{issue.number}:{newsletter.id}:digest:{newsletter.domain[:LONGEST_SENDER_ID]}",
         "Content-Language": newsletter.language,
     }
     if newsletter.reply_to:
@@ -73,15 +75,16 @@ def _list_headers(newsletter: Newsletter, site: Site, unsubscribe_url: str, arch
         "List-Post": "NO",
     }
     if site.contact:
-        headers["List-Owner"] = f"<mailto:{site.contact}>"
-        headers["List-Help"] = f"<mailto:{site.contact}?subject=help>"
+        contact = quote(site.contact, safe="@+")  # RFC 6068 2
+        headers["List-Owner"] = f"<mailto:{contact}>"
+        headers["List-Help"] = f"<mailto:{contact}?subject=help>"
     return headers
 
 
 def _part(subtype: str, text: str) -> bytes:
     """A body as quoted-printable, which no server on the way needs to touch (RFC 2045 6.7)."""
     head = f'Content-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
-    octets = _NEWLINE.sub("\n", text).encode("utf-8", "replace")
+    octets = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace")
     return head.encode("ascii") + binascii.b2a_qp(octets).replace(b"\n", b"\r\n")
 
 

@@ -1,19 +1,15 @@
 """People who agreed come in, people who left stay away, and a bad line is named."""
 
 import io
-from datetime import timedelta
 from itertools import count
 
 import pytest
 
-from aggregator.errors import NotFoundError, TokenError, UsageError
-from aggregator.flows.subscribe import SubscribePorts, add_one, import_csv, unsubscribe
+from aggregator.errors import NotFoundError, UsageError
+from aggregator.flows.subscribe import SubscribePorts, add_one, import_csv
 from aggregator.model import ImportReport, SubscriptionState
-from aggregator.steps.signing import Signer
 from tests.fakes import START, FrozenClock
 from tests.mail_fakes import WEEKLY, MemoryMailStore
-
-SIGNER = Signer(["a secret of enough letters"])
 
 
 @pytest.fixture
@@ -149,26 +145,3 @@ def test_a_long_file_goes_in_by_batches_and_a_second_time_changes_nothing(ports:
     assert load(ports, text) == ImportReport(added=2500)
     assert next(calls) == 3
     assert load(ports, text) == ImportReport(known=2500)
-
-
-# --- leaving --------------------------------------------------------------------------------------
-
-
-def test_a_token_ends_its_subscription_and_a_second_time_is_the_same(ports: SubscribePorts) -> None:
-    add(ports, "ana@example.org")
-    add(ports, "bob@example.org")
-    ana = ports.subscribers.subscriptions()[0].subscriber
-    token = SIGNER.unsubscribe_token(ana.id, "weekly")
-    for later in (timedelta(), timedelta(days=400)):
-        assert unsubscribe(ports.subscribers, SIGNER, token, START + later) == "weekly"
-    assert [(item.state, item.changed_at) for item in ports.subscribers.subscriptions()] == [
-        (SubscriptionState.UNSUBSCRIBED, START),
-        (SubscriptionState.CONFIRMED, START),
-    ]
-
-
-def test_a_forged_token_changes_nothing(ports: SubscribePorts) -> None:
-    add(ports, "ana@example.org")
-    with pytest.raises(TokenError):
-        unsubscribe(ports.subscribers, SIGNER, "1.weekly.forged", START)
-    assert ports.subscribers.subscriptions()[0].state is SubscriptionState.CONFIRMED
