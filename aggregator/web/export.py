@@ -51,10 +51,8 @@ def _files(context: WebContext) -> Iterator[tuple[str, bytes]]:
     """Every file by its path below the folder."""
     view = View(context.settings, static=True)
     pages = Pages(context, view)
-    for name in context.publications.etags():
-        publication = context.publications.get(name)
-        if publication is not None:
-            yield name, publication.body
+    found = map(context.publications.get, context.publications.etags())
+    yield from ((publication.path, publication.body) for publication in found if publication)
     for path, html in _pages(context, pages):
         yield path, html.encode()
     for asset in view.assets.values():
@@ -138,7 +136,7 @@ def _remove(folder: Path, path: str, digest: str) -> None:
     if not file.is_file() or sha256(file.read_bytes()).hexdigest() != digest:
         return
     file.unlink()
-    for above in file.parents:
-        if above == folder or any(above.iterdir()):
-            return
+    above = file.parent
+    while above != folder and not any(above.iterdir()):
         above.rmdir()
+        above = above.parent
