@@ -27,7 +27,9 @@ def server() -> Iterator[FetchServer]:
 
 
 def fetcher(polling: Polling = POLLING, **fields: object) -> AiohttpFetcher:
-    return AiohttpFetcher(replace(polling, **fields), user_agent="wire/1", now=lambda: NOW)  # type: ignore[arg-type]
+    """A fetcher to which every name is this machine."""
+    polling = replace(polling, **fields)  # type: ignore[arg-type]
+    return AiohttpFetcher(polling, user_agent="wire/1", now=lambda: NOW, look_up=lambda host: ["127.0.0.1"])
 
 
 def requests(count: int, url: str) -> list[FetchRequest]:
@@ -83,29 +85,26 @@ def test_ports_and_spellings_of_a_host_are_one_host(server: FetchServer) -> None
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
-def test_all_hosts_together_have_a_limit(concurrency: int) -> None:
-    with FetchServer("0.0.0.0") as server:
+def test_all_hosts_together_have_a_limit(server: FetchServer, concurrency: int) -> None:
+    async def with_time_for_others_to_come(talk: Talk) -> None:
+        for _ in range(5):
+            await talk.pause()
+        await talk.send(GOOD)
 
-        async def with_time_for_others_to_come(talk: Talk) -> None:
-            for _ in range(5):
-                await talk.pause()
-            await talk.send(GOOD)
-
-        server.answers["/feed"] = with_time_for_others_to_come
-        hosts = [f"127.0.0.{n}" for n in range(1, 7)]
-        wanted = [FetchRequest(feed_id=host, url=server.url(name=host)) for host in hosts]
-        assert brought(list(fetcher(concurrency=concurrency).fetch(wanted))) == hosts
-        assert server.busiest == concurrency
+    server.answers["/feed"] = with_time_for_others_to_come
+    hosts = [f"{n}.example" for n in range(6)]
+    wanted = [FetchRequest(feed_id=host, url=server.url(name=host)) for host in hosts]
+    assert brought(list(fetcher(concurrency=concurrency).fetch(wanted))) == hosts
+    assert server.busiest == concurrency
 
 
 def test_a_slow_host_holds_its_own_lanes_only(server: FetchServer) -> None:
-    with FetchServer("127.0.0.2") as slow, closing(fetcher(concurrency=4)) as polite:
-        slow.answers["/feed"] = silence
-        stuck = [replace(request, feed_id=f"stuck-{n}") for n, request in enumerate(requests(50, slow.url()))]
+    server.answers["/slow"] = silence
+    stuck = [FetchRequest(feed_id=f"stuck-{n}", url=server.url("/slow", "slow.example")) for n in range(50)]
+    with closing(fetcher(concurrency=4)) as polite:
         outcomes = polite.fetch([*stuck, *requests(50, server.url())])
-        ready = [next(outcomes) for _ in range(50)]
-        assert len(brought(ready)) == 50
-        assert len(slow.seen) <= POLLING.per_host
+        assert len(brought([next(outcomes) for _ in range(50)])) == 50
+        assert server.paths().count("/slow") <= POLLING.per_host
 
 
 def test_a_server_that_is_slow_costs_its_feed_the_time_limit_not_the_others(server: FetchServer) -> None:
