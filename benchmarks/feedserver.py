@@ -82,7 +82,7 @@ class FeedServer:
         answer = self._child.stdout.readline()
         if not answer:
             raise RuntimeError(f"the feed server ended before it answered {word!r}")
-        return answer
+        return answer.strip()
 
 
 # --- the child ------------------------------------------------------------------------------------

@@ -36,6 +36,8 @@ def get(server: FeedServer, headers: dict[str, str] | None = None) -> list[tuple
 
 
 def test_each_mode_answers_as_it_says(server: FeedServer) -> None:
+    assert len(set(server.urls)) == FEEDS
+    assert all(url.isprintable() for url in server.urls)
     server.mode = "first"
     first = get(server)
     assert server.answers() == {"200": FEEDS}
