@@ -155,7 +155,8 @@ class SubscriberStore(Protocol):
 
 class DeliveryStore(Protocol):
     def recover(self, now: datetime) -> int:
-        """Rows left `sending` by a worker that died become `uncertain`; call only while holding the worker's lock."""
+        """Rows left `sending` by a worker that died become `uncertain`; returns how many. Rows that wait longer than
+        any wait of ours, by a clock that was wrong, are due now. Call only while holding the worker's lock."""
 
     def waiting(self, now: datetime, newsletter_ids: Collection[str]) -> bool:
         """Whether there is a row to claim."""

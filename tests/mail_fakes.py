@@ -158,6 +158,9 @@ class MemoryMailStore:
         return True
 
     def recover(self, now: datetime) -> int:
+        for row in list(self._deliveries.values()):
+            if row.next_attempt_at is not None and row.next_attempt_at > now + timedelta(days=1):
+                self._change(row, next_attempt_at=now)
         left = [row for row in self._deliveries.values() if row.state is DeliveryState.SENDING]
         for row in left:
             self._change(row, state=DeliveryState.UNCERTAIN, settled_at=now, reply="the sender stopped")

@@ -131,13 +131,13 @@ class Conversation:
 
     async def _write(self, body: bytes) -> None:
         """The message without its last dot, until the last octet has left us."""
-        protocol = self._client.protocol
-        if protocol is None:
-            raise SMTPException("it was closed by the server")
         self._transport.set_write_buffer_limits(0)
         async with asyncio.timeout(self._timeouts.block):
-            protocol.write(body)
-            await protocol._drain_helper()  # what asyncio's own StreamWriter.drain waits for
+            if protocol := self._client.protocol:
+                protocol.write(body)
+                await protocol._drain_helper()  # what asyncio's own StreamWriter.drain waits for
+        if not self._client.is_connected:  # asked last: from here to the dot nothing else runs
+            raise SMTPException("it was closed by the server")
 
     async def _finish(self) -> SendResult:
         """The dot, and the only answer that counts."""

@@ -343,6 +343,15 @@ def test_what_a_dead_worker_left_is_in_doubt_and_never_claimed_again(store: Stor
     assert store.claim(MONDAY + timedelta(days=9), IDS) is None
 
 
+def test_a_wait_set_by_a_wrong_clock_ends_at_the_next_start(store: Store) -> None:
+    queued(store, "ana@example.org", "bob@example.org")
+    store.settle(claim(store), DEFERRED, MONDAY, MONDAY + timedelta(days=3650))
+    store.settle(claim(store), DEFERRED, MONDAY, MONDAY + timedelta(hours=4))
+    assert store.recover(MONDAY) == 0
+    assert claim(store, MONDAY).subscriber.email == "ana@example.org"
+    assert store.claim(MONDAY, IDS) is None
+
+
 def test_answers_are_told_latest_first(store: Store) -> None:
     queued(store, "ana@example.org", "bob@example.org", "carl@example.org", "dora@example.org")
     for minute, result in enumerate((ACCEPTED, REFUSED, DEFERRED)):

@@ -6,6 +6,7 @@ from email import message_from_bytes
 
 import pytest
 
+from aggregator.errors import StoreError
 from aggregator.flows.deliver import DeliverPlan, DeliverPorts, deliver
 from aggregator.model import Delivery, DeliveryReport, DeliveryState, SendResult, Subscriber, SubscriptionState
 from tests.fakes import START, FrozenClock
@@ -287,6 +288,37 @@ def test_a_worker_that_was_stopped_too_long_changes_nothing(world: World) -> Non
     world.queue("ana")
     world.mailer.on_send = lambda: world.store.recover(START)
     assert world.deliver() == DeliveryReport(accepted=1)
+    assert world.row("ana").state is DeliveryState.UNCERTAIN
+
+
+def test_without_room_for_its_mark_no_letter_is_begun(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object) -> None:
+        raise StoreError("database: full")
+
+    world.queue("ana")
+    with monkeypatch.context() as patch:
+        patch.setattr(world.store, "claim", full)
+        with pytest.raises(StoreError):
+            world.deliver()
+    assert world.mailer.sent == []
+    assert world.mailer.closed == 1
+    assert world.deliver() == DeliveryReport(accepted=1)
+
+
+def test_an_answer_that_cannot_be_noted_ends_the_run_and_is_in_doubt(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise StoreError("database: full")
+
+    world.queue("ana", "bob")
+    with monkeypatch.context() as patch:
+        patch.setattr(world.store, "settle", full)
+        with pytest.raises(StoreError):
+            world.deliver()
+    assert world.mailer.recipients == ["ana@reader.example"]
+    assert world.deliver() == DeliveryReport(accepted=1)
+    assert world.store.recover(START) == 1
     assert world.row("ana").state is DeliveryState.UNCERTAIN
 
 

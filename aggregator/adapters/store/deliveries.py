@@ -4,7 +4,7 @@ deliver: **deliveries.claim** > letter > mailer.send > **deliveries.settle**
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, Select, and_, case, exists, func, select, update
@@ -13,6 +13,8 @@ from aggregator.adapters.store.engine import Database
 from aggregator.adapters.store.schema import deliveries, issues, subscribers, subscriptions
 from aggregator.model import Delivery, DeliveryState, SendResult, Subscriber, SubscriptionState
 
+LONGEST_WAIT = timedelta(days=1)
+"""No letter waits longer for its next attempt; a time further off was set by a clock that was wrong."""
 IN_DOUBT = "the sender stopped before the server's answer was noted"
 
 
@@ -24,9 +26,11 @@ class SqlDeliveryStore:
 
     def recover(self, now: datetime) -> int:
         """Rows left `sending` by a worker that died become `uncertain`; call only while holding the worker's lock."""
+        left = deliveries.c.state == DeliveryState.SENDING.value
         doubt = {"state": DeliveryState.UNCERTAIN.value, "settled_at": now, "reply": IN_DOUBT}
+        lost = deliveries.c.next_attempt_at > now + LONGEST_WAIT
         with self._database.write_ledger() as connection:
-            left = deliveries.c.state == DeliveryState.SENDING.value
+            connection.execute(update(deliveries).where(lost).values(next_attempt_at=now))
             return connection.execute(update(deliveries).where(left).values(doubt)).rowcount
 
     def waiting(self, now: datetime, newsletter_ids: Collection[str]) -> bool:
