@@ -17,6 +17,7 @@ from aggregator.model import Cause, ParsedFeed, RawFeed
 from aggregator.steps.normalise import normalise
 from aggregator.steps.parse import feedparsing
 from aggregator.steps.parse.document import parse
+from aggregator.steps.parse.items import moment
 from aggregator.steps.parse.limits import NotAFeedError
 
 FEEDS = Path(__file__).parents[1] / "data" / "feeds"
@@ -139,7 +140,7 @@ def test_a_doi_is_one_that_the_entry_claims_for_itself(markup: str, doi: str | N
 
 
 @pytest.mark.parametrize(
-    ("text", "moment"),
+    ("text", "expected"),
     [
         ("mer, 9 avr 2018 00:00:00 +0200", "2018-04-08T22:00:00"),
         ("Di, 23 Jan 2018 10:00:00 +0100", "2018-01-23T09:00:00"),
@@ -162,12 +163,13 @@ def test_a_doi_is_one_that_the_entry_claims_for_itself(markup: str, doi: str | N
         ("31 Feb 2026", None),
         ("12 Foo 2026", None),
         ("9999-12-31T23:59:59-10:00", None),
+        ("Fri, 31 Dec 9999 23:59:59 -1000", None),
         ("1 January 2026" + " " * 100 + "x", None),
     ],
 )
-def test_a_date_is_read_as_it_is_meant_or_not_at_all(text: str, moment: str | None) -> None:
+def test_a_date_is_read_as_it_is_meant_or_not_at_all(text: str, expected: str | None) -> None:
     (entry,) = clean(rss(f"<item><pubDate>{text}</pubDate></item>")).entries
-    assert entry.published == (moment and datetime.fromisoformat(moment).replace(tzinfo=UTC))
+    assert entry.published == (expected and datetime.fromisoformat(expected).replace(tzinfo=UTC))
     assert entry.published_raw == " ".join(text.split())[:100]
 
 
@@ -233,7 +235,11 @@ def test_gzip_that_nobody_announced_is_unpacked_in_all_its_members() -> None:
 @pytest.mark.parametrize(
     ("body", "cause", "message"),
     [
-        (gzip.compress(b" " * 11_000_000, mtime=0), Cause.TOO_BIG, "the unpacked document is larger than 10,485,760 octets"),
+        (
+            gzip.compress(b" " * 11_000_000, mtime=0),
+            Cause.TOO_BIG,
+            "the unpacked document is larger than 10,485,760 octets",
+        ),
         (gzip.compress(rss("").encode(), mtime=0)[:-20], Cause.ENCODING, "the gzip stream ends before its end"),
         (b"\x1f\x8bnot gzip at all", Cause.ENCODING, "broken gzip"),
         (b"", Cause.EMPTY, "the document is empty"),
@@ -255,7 +261,7 @@ def test_what_is_no_feed_says_why(body: bytes, cause: Cause, message: str) -> No
     assert "\n" not in caught.value.message
 
 
-WORDS = "Sécurité «Север» 政策"
+WORDS = "Sécurité «Север» 政策 \U00020000"
 
 
 @pytest.mark.parametrize(
@@ -367,6 +373,11 @@ def test_bytes_that_are_a_path_or_an_address_open_nothing(tmp_path: Path) -> Non
 # --- the corpora ----------------------------------------------------------------------------------
 
 needs_corpus = pytest.mark.skipif(not CORPUS.exists(), reason=f"the corpus of feeds is not at {CORPUS}")
+
+
+@pytest.mark.parametrize("parts", [(10_000, 1, 1, 0, 0, 0), (2026, 2, 30, 0, 0, 0), "2026", {"a": "b"}, None])
+def test_what_no_calendar_holds_is_no_moment(parts: object) -> None:
+    assert moment(parts) is None
 
 
 UNCERTAIN = {"-0312", "031231", "03-12-31", "-03-12", "03335"}

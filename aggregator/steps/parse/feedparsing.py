@@ -15,6 +15,7 @@ resolver stay off: `normalise.py` does both after, in one pass. What is changed 
 import io
 from functools import lru_cache
 from typing import Any
+from xml.sax import SAXParseException
 from xml.sax.expatreader import ExpatParser
 
 import feedparser
@@ -48,9 +49,8 @@ def fault(found: dict[str, Any]) -> str:
     error = found.get("bozo_exception") if found.get("bozo") else None
     if error is None or isinstance(error, feedparser.NonXMLContentType | feedparser.CharacterEncodingOverride):
         return ""
-    if hasattr(error, "getLineNumber"):
-        return f"not well-formed at line {error.getLineNumber()}: {error.getMessage()}"[:200]
-    return f"not well-formed: {error}"[:200]
+    place = f" at line {error.getLineNumber()}" if isinstance(error, SAXParseException) else ""
+    return f"not well-formed{place}: {error.getMessage() if place else error}"[:200]
 
 
 class BufferedExpat(ExpatParser):
