@@ -168,7 +168,7 @@ class AiohttpFetcher:
             raise _Failure(Cause.ENCODING, str(error), response.status) from error
 
     def _tell_if_moved(self, request: FetchRequest, hop: Hop) -> None:
-        """Log a permanent redirect, once per process: the address in feeds.yaml is a person's to change."""
+        """Log a permanent redirect, once: the address in feeds.yaml is a person's to change."""
         move = (request.feed_id, without_secrets(str(hop.url)))
         if hop.count and hop.moved_for_good and move not in self._told:
             self._told.add(move)

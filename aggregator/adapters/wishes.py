@@ -17,12 +17,12 @@ def read_wishes(headers: MultiMapping[str], now: datetime) -> ServerWishes:
 
     Dates are read by the server's own clock: they count from its Date header, where it sends one.
     """
-    date = _moment(headers.get("Date"))
+    expires, retry = headers.get("Expires"), headers.get("Retry-After", "").strip()
+    date = _moment(headers.get("Date")) if expires or retry else None
     skew = now - date if date else timedelta(0)
-    retry = headers.get("Retry-After", "").strip()
     return ServerWishes(
         max_age=_max_age(", ".join(headers.getall("Cache-Control", ()))),
-        expires=_moment(headers.get("Expires"), skew),
+        expires=_moment(expires, skew),
         retry_after=_retry_after(retry, now, skew) if retry else None,
     )
 
