@@ -53,6 +53,7 @@ _DAY_FIRST = re.compile(
 )
 _MONTH_FIRST = re.compile(r"\b(?P<month>[^\W\d_]{3,12})\.?\s+(?P<day>\d{1,2})(?:st|nd|rd|th)?,?\s+(?P<year>\d{4})\b")
 _NUMBERS = re.compile(r"\b(?P<first>\d{1,2})(?P<mark>[/.])(?P<second>\d{1,2})(?P=mark)(?P<year>\d{4}|\d{2})\b")
+_YEAR_FIRST = re.compile(r"\b(?P<year>\d{4})([/.])(?P<month>\d{1,2})\2(?P<day>\d{1,2})\b")
 _TIME = re.compile(r"\b(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}))?\s*(?P<half>[ap]\.?m\b)?")
 _OFFSET = re.compile(r"(?P<sign>[+-])(?P<hours>\d{2}):?(?P<minutes>\d{2})\b")
 
@@ -94,6 +95,9 @@ def _date(text: str) -> datetime | None:
         for found in pattern.finditer(text):
             if month := _MONTHS.get(found["month"]):
                 return datetime(int(found["year"]), month, int(found["day"]), tzinfo=UTC)
+    whole = _YEAR_FIRST.search(text)
+    if whole:
+        return datetime(int(whole["year"]), int(whole["month"]), int(whole["day"]), tzinfo=UTC)
     numbers = _NUMBERS.search(text)
     if numbers is None:
         return None
