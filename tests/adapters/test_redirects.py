@@ -1,4 +1,4 @@
-"""Redirects: by table for the rules, and over real servers for what each origin gets to see (RELIABILITY H11)."""
+"""Redirects: by table for the rules, and over real servers for what each origin gets to see."""
 
 from collections.abc import Iterator
 from datetime import timedelta
