@@ -53,6 +53,7 @@ def demo(
 ) -> None:
     """The whole main job, offline, on sample feeds over real loopback HTTP and SMTP."""
     listener = None if once else listen("127.0.0.1", port)
+    errors.print("Polling sample feeds, one of them slow; this takes some seconds …", style="dim", highlight=False)
     taken = listener.getsockname()[1] if listener else None
     with run_demo(port=taken or port) as (runtime, summary):
         if as_json:

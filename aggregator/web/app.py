@@ -26,18 +26,17 @@ def create_app(context: WebContext) -> Starlette:
     """The application, on what it is handed; it opens nothing and starts nothing by itself."""
     view = View(context.settings)
     failures = Failures(view)
+    pages = [
+        *page_routes(context, Pages(context, view)),
+        *subscription_routes(context, view),
+        *health_routes(context),
+        *asset_routes(view),
+    ]
+    for route in pages:  # not the channels, which choose among codings themselves, each with an entity tag of its own
+        route.app = GZipMiddleware(route.app, minimum_size=GZIP_FROM, compresslevel=5)
     app = Starlette(
-        routes=[
-            *page_routes(context, Pages(context, view)),
-            *channel_routes(PublicationCache(context.publications), context.build),
-            *subscription_routes(context, view),
-            *health_routes(context),
-            *asset_routes(view),
-        ],
-        middleware=[
-            Middleware(Edge, settings=context.settings, failures=failures),
-            Middleware(GZipMiddleware, minimum_size=GZIP_FROM, compresslevel=5),
-        ],
+        routes=[*channel_routes(PublicationCache(context.publications), context.build), *pages],
+        middleware=[Middleware(Edge, settings=context.settings, failures=failures)],
         exception_handlers={HTTPException: failures.response, AggregatorError: failures.response},
     )
     app.router.redirect_slashes = False  # `Edge` takes closing slashes off; a redirect would echo the Host header

@@ -172,3 +172,11 @@ def test_no_page_is_made_on_the_event_loop(site: SampleSite) -> None:
     """Starlette runs plain functions on threads; the one coroutine hands its work to a thread itself."""
     routes = [route for route in create_app(site.context).routes if isinstance(route, Route)]
     assert {route.path for route in routes if iscoroutinefunction(route.endpoint)} == {"/unsubscribe/{token}"}
+
+
+def test_pages_are_compressed_and_feeds_choose_their_coding_themselves(client: TestClient) -> None:
+    asked = {"Accept-Encoding": "gzip;q=0.5, identity;q=1"}
+    assert client.get("/", headers=asked).headers["content-encoding"] == "gzip"
+    feed = client.get("/feed.atom", headers=asked)
+    assert "content-encoding" not in feed.headers
+    assert not feed.headers["etag"].endswith('-gzip"')
