@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +21,6 @@ from tests.web.markup import Skeleton, live_parts, skeleton
 from tests.web.sample_site import BASE, IFRI, SITE, WEEKLY, SampleSite, entry, poll, settings
 
 HOSTILE = Path(__file__).resolve().parents[3] / "shared" / "corpus" / "hostile"
-EVERYTHING = os.environ.get("AGGREGATOR_TEST_ALL") == "1"
 OWN_STRINGS = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -162,7 +160,6 @@ def test_a_sample_of_known_vectors_is_never_markup(own_site: SampleSite) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not EVERYTHING, reason="takes minutes; run with AGGREGATOR_TEST_ALL=1")
 def test_no_known_vector_is_ever_markup(own_site: SampleSite) -> None:
     strings = corpus("text/strings.json", "encoding/blns.json", "xss/vectors.jsonl")
     check_words(own_site, strings)
@@ -254,7 +251,6 @@ def test_a_sample_of_attacks_gets_nowhere_and_changes_no_row(own_site: SampleSit
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not EVERYTHING, reason="takes minutes; run with AGGREGATOR_TEST_ALL=1")
 def test_no_attack_of_the_lists_gets_anywhere(own_site: SampleSite) -> None:
     check_requests(own_site, corpus("web/*.txt", "text/strings.json"))
 
