@@ -10,54 +10,24 @@ download and feedparser (as `steps/parse` sets it) alone, else a bare aiohttp do
 from __future__ import annotations
 
 import argparse
-import asyncio
-import io
 import json
-import resource
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
-
-import aiohttp
-import feedparser
 
 from aggregator.model import Feed, Site
 from aggregator.settings.values import Polling, Settings
 from aggregator.wiring import Runtime
+from benchmarks.bare import CONCURRENCY
+from benchmarks.cost import Cost, measured
 from benchmarks.feedserver import FeedServer
 from benchmarks.memory import PeakMemory
 
-CONCURRENCY = 64
 MODES = ("first", "304", "same", "changed")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
-    """Of one round over all feeds: seconds, and what the process said it did."""
-
-    cpu_s: float
-    wall_s: float
-    said: dict[str, int]
-
-
-# --- the measured processes -----------------------------------------------------------------------
-
-
-def measured(work: Callable[[], dict[str, int]]) -> Cost:
-    """The cost of `work`, its finished child processes included."""
-    cpu, wall = _cpu(), time.perf_counter()
-    said = work()
-    return Cost(cpu_s=_cpu() - cpu, wall_s=time.perf_counter() - wall, said=said)
-
-
-def _cpu() -> float:
-    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def ours(urls: Sequence[str], folder: Path) -> Cost:
@@ -84,37 +54,13 @@ def ours(urls: Sequence[str], folder: Path) -> Cost:
         return measured(poll)
 
 
-def bare(urls: Sequence[str], *, conditional: bool, parse: bool) -> Cost:
-    """The same addresses through aiohttp, and feedparser where asked, with nothing around them."""
-    return measured(lambda: asyncio.run(_download(urls, conditional=conditional, parse=parse)))
-
-
-async def _download(urls: Sequence[str], *, conditional: bool, parse: bool) -> dict[str, int]:
-    waiting, statuses, entries = list(urls), dict[str, int](), 0
-
-    async def lane(session: aiohttp.ClientSession) -> None:
-        nonlocal entries
-        while waiting:
-            headers = {"If-None-Match": '"any"'} if conditional else {}
-            async with session.get(waiting.pop(), headers=headers) as response:
-                body = await response.read()
-            statuses[str(response.status)] = statuses.get(str(response.status), 0) + 1
-            if parse:
-                found = feedparser.parse(io.BytesIO(body), sanitize_html=False, resolve_relative_uris=False)
-                entries += len(found["entries"])
-
-    connector = aiohttp.TCPConnector(limit=CONCURRENCY)
-    async with aiohttp.ClientSession(connector=connector) as session:
-        await asyncio.gather(*(lane(session) for _ in range(CONCURRENCY)))
-    return statuses | {"entries": entries}
-
-
 # --- the run --------------------------------------------------------------------------------------
 
 
 def round_of(role: str, urls_file: Path, folder: Path) -> dict[str, object]:
     """One measured process: its cost and the peak memory of all its processes."""
-    command = [sys.executable, "-m", "benchmarks.poll", "--role", role, str(urls_file), str(folder)]
+    ours = ["benchmarks.poll", "--ours", str(urls_file), str(folder)]
+    command = [sys.executable, "-m", *(ours if role == "ours" else ["benchmarks.bare", role, str(urls_file)])]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     with PeakMemory(process.pid) as peak:
         output, _ = process.communicate(timeout=1800)
@@ -158,17 +104,11 @@ def main() -> None:
     parser.add_argument("--feeds", type=int, default=2000)
     parser.add_argument("--size", type=int, default=60_000, help="mean octets of a feed")
     parser.add_argument("--mode", default=",".join(MODES))
-    parser.add_argument("--role", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--ours", nargs=2, type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.role:
-        role, urls_file, folder = options.role
-        urls = json.loads(Path(urls_file).read_text())
-        cost = (
-            ours(urls, Path(folder))
-            if role == "ours"
-            else bare(urls, conditional=role == "conditional", parse=role == "parse")
-        )
-        print(json.dumps(asdict(cost)))
+    if options.ours:
+        urls_file, folder = options.ours
+        print(json.dumps(asdict(ours(json.loads(urls_file.read_text()), folder))))
         return
     print(json.dumps(run(options.feeds, options.size, options.mode.split(",")), indent=2))
 
