@@ -140,3 +140,42 @@ def test_no_file_and_no_socket_is_opened_while_reading(tmp_path: Path) -> None:
     names += [str(path) for path in sorted(corpus.glob("*"))]
     run = subprocess.run([sys.executable, "-c", WATCHED, *names], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (run.stdout.strip(), run.stderr) == ("[]", "")
+
+
+# --- names that publishers get wrong --------------------------------------------------------------
+
+
+def item(number: int, guid: str, *, title: str = "") -> str:
+    return (
+        f"<item><title>{title or f'Paper {number}'}</title><link>https://x.example/{number}</link>"
+        f'<guid isPermaLink="false">{guid}</guid></item>'
+    )
+
+
+def identities(*items: str) -> list[set[bytes]]:
+    outcome = ingest(fetched(f'<rss version="2.0"><channel><title>T</title>{"".join(items)}</channel></rss>'))
+    assert isinstance(outcome, Read)
+    return [set(keys.identity) for keys in outcome.reading.keys]
+
+
+@pytest.mark.parametrize(
+    "guids",
+    [
+        ["same"] * 300,
+        ["https://x.example/"] * 300,
+        ["A" * 1_000_000, "A" * 1_000_000],
+        ["A" * 3_000 + "1", "A" * 3_000 + "2"],
+    ],
+    ids=["one for all", "the site for all", "a megabyte", "equal where they would be cut"],
+)
+def test_entries_with_names_that_tell_nothing_stay_apart(guids: list[str]) -> None:
+    found = identities(*(item(number, guid) for number, guid in enumerate(guids)))
+    assert len(set().union(*found)) == sum(map(len, found))
+    assert all(found)
+
+
+def test_a_name_that_is_new_at_each_poll_is_still_the_same_entry() -> None:
+    first = identities(*(item(number, f"poll-1-{number}") for number in range(20)))
+    second = identities(*(item(number, f"poll-2-{number}") for number in range(20)))
+    assert all(old & new for old, new in zip(first, second, strict=True))
+    assert not set().union(*first[:10]) & set().union(*second[10:])
