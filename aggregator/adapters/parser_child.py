@@ -52,7 +52,7 @@ def main() -> None:
 def serve(line: Connection) -> None:
     """Answer documents one after another, until this child is spent."""
     task: Task = line.recv()
-    resource.setrlimit(resource.RLIMIT_DATA, (task.memory, task.memory))
+    _limit_memory(task.memory)
     line.send(None)
     for served in count(1):
         fetched: Fetched = line.recv()
@@ -66,6 +66,13 @@ def serve(line: Connection) -> None:
         line.send_bytes(reply)
         if answer.spent:
             return
+
+
+def _limit_memory(octets: int) -> None:
+    """No more than `octets`, nor more than the system allows already."""
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = octets if most == resource.RLIM_INFINITY else min(octets, most)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
 def failure(fetched: Fetched, cause: Cause, message: str) -> FetchFailed:

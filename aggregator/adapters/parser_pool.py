@@ -82,22 +82,27 @@ class ParserPool:
             if answer.spent:
                 self._drop(child)
                 child = None
+            return answer.outcome
         except _Lost as loss:
-            self._drop(loss.child)
-            child = None
+            if child:
+                self._drop(child)
+                child = None
             if self._closed:
                 raise RuntimeError("the parser was closed") from loss
             return failure(fetched, Cause.PARSE_LIMIT, str(loss))
         finally:
             self._seats.put(child)
-        return answer.outcome
 
     def _start(self) -> "_Child":
         child = _Child(self._task)
         self._children.add(child)
         if self._closed:
             child.kill()
-        child.wait_until_ready()
+        try:
+            child.prepare()
+        except (_Lost, OSError) as error:
+            self._drop(child)
+            raise ChildProcessError(f"the parser's process does not start: {error}") from error
         return child
 
     def _drop(self, child: "_Child") -> None:
@@ -106,11 +111,7 @@ class ParserPool:
 
 
 class _Lost(Exception):
-    """A child that gives no answer; the message says why, in words for a person."""
-
-    def __init__(self, child: "_Child", message: str) -> None:
-        super().__init__(message)
-        self.child = child
+    """A child gives no answer; the message says why, in words for a person."""
 
 
 class _Child:
@@ -129,14 +130,10 @@ class _Child:
                 stderr=subprocess.DEVNULL,
             )
 
-    def wait_until_ready(self) -> None:
-        """Hand over the task; raises ChildProcessError when the child cannot work at all."""
-        try:
-            self._line.send(self._task)
-            self._receive(START_SECONDS)
-        except (_Lost, OSError) as error:
-            self.end()
-            raise ChildProcessError(f"the parser's process does not start: {error}") from error
+    def prepare(self) -> None:
+        """Hand over the task and wait until the child has set its limits."""
+        self._line.send(self._task)
+        self._receive(START_SECONDS)
 
     def is_gone(self) -> bool:
         """Whether it ended while it had nothing to do; then no document is to blame."""
@@ -147,10 +144,10 @@ class _Child:
         try:
             self._line.send(fetched)
         except OSError as error:
-            raise _Lost(self, self._epitaph()) from error
+            raise _Lost(self._epitaph()) from error
         answer = self._receive(WALL_FACTOR * self._task.cpu)
         if not isinstance(answer, Answer):
-            raise _Lost(self, "the parser's answer makes no sense")
+            raise _Lost("the parser's answer makes no sense")
         return answer
 
     def kill(self) -> None:
@@ -168,9 +165,9 @@ class _Child:
             if self._line.poll(seconds):
                 return self._line.recv()
         except (EOFError, OSError) as error:
-            raise _Lost(self, self._epitaph()) from error
+            raise _Lost(self._epitaph()) from error
         self.kill()
-        raise _Lost(self, f"not read within {seconds:g} s")
+        raise _Lost(f"not read within {seconds:g} s")
 
     def _epitaph(self) -> str:
         """Why the process is gone."""
@@ -256,4 +253,4 @@ def _line() -> tuple[Connection, socket.socket]:
 def _environment() -> dict[str, str]:
     """The child finds what the parent finds, and no more."""
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    return inherited | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    return inherited | {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}

@@ -1,6 +1,7 @@
 """A document that is too much for its reader costs its own feed a failure, and nothing else."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -350,7 +351,7 @@ def greedy(document: Fetched) -> PollOutcome:
 
 @pytest.fixture
 def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parser_child.resource, "setrlimit", lambda *_: None)
+    monkeypatch.setattr(parser_child, "_limit_memory", lambda octets: None)
 
 
 @pytest.mark.usefixtures("unlimited")
@@ -380,6 +381,21 @@ def test_a_spent_child_is_replaced_before_the_next_document(monkeypatch: pytest.
     with ParserPool(polling(), read=scripted) as pool:
         pids = [said(pool, "pid") for _ in range(4)]
     assert pids[0] == pids[1] != pids[2] == pids[3]
+
+
+@pytest.mark.parametrize(
+    ("most", "limit"),
+    [(resource.RLIM_INFINITY, 1024), (4096, 1024), (512, 512)],
+    ids=["no limit", "a higher one", "a lower one"],
+)
+def test_a_limit_of_memory_that_the_system_has_set_stays(
+    monkeypatch: pytest.MonkeyPatch, most: int, limit: int
+) -> None:
+    seen: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (most, most))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: seen.append(limits))
+    parser_child._limit_memory(1024)
+    assert seen == [(limit, limit)]
 
 
 # --- hostile documents, as they come --------------------------------------------------------------

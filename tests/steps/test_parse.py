@@ -342,6 +342,11 @@ def test_other_entities_stay_as_they_are_written(entities: str) -> None:
     assert feed.entries[0].title == "&x;"
 
 
+def test_a_document_type_that_never_ends_takes_no_time() -> None:
+    feed = read(rss("<item><title>x</title></item>", before="<!DOCTYPE a [ ]" * 5_000 + "<!DOCTYPE rss>"))
+    assert len(feed.entries) <= 1
+
+
 def test_short_entities_in_great_number_do_not_add_up() -> None:
     document = rss(
         f"<item><title>{'&x;' * 200_000}</title></item>", before=f'<!DOCTYPE rss [<!ENTITY x "{"A" * 200}">]>'

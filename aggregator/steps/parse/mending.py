@@ -14,6 +14,7 @@ from aggregator.steps.parse.limits import MAX_BODY, NotAFeedError
 MAX_ITEMS = 2_000
 """A longer document is cut before it is read: a list sorted by date has its newest entries at one of its ends."""
 
+HEAD = 64 * 1024
 MAX_ENTITY = 256
 MAX_EXPANSION = 20_000_000
 """Octets that the references of a document may stand for at worst."""
@@ -33,13 +34,13 @@ _CONTROLS = bytes(code for code in range(0x20) if code not in b"\t\n\r\x0e\x0f\x
 
 _DECLARED = re.compile(rb"""\A\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([\w.:-]{1,40})["']""")
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([\w.:-]{1,40})""", re.IGNORECASE)
-_DOCTYPE = re.compile(rb"<!DOCTYPE\s+([\w:.-]{1,40})([^\[>]{0,500})\[(.*?)\]\s*>", re.DOTALL)
+_DOCTYPE = re.compile(rb"<!DOCTYPE\s+([\w:.-]{1,40})[^\[>]{0,500}\[(.*?)\]\s*>", re.DOTALL)
 _ENTITY = re.compile(
     rb"""<!ENTITY\s+(\w{1,40})\s+(?:"([^"&%%<]{0,%d}|&#\w{1,8};)"|'([^'"&%%<]{0,%d}|&#\w{1,8};)')\s*>"""
     % (MAX_ENTITY, MAX_ENTITY)
 )
 _REFERENCE = re.compile(rb"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));")
-_ITEM = re.compile(rb"<(item|entry)[\s>]")
+_ITEM = re.compile(rb"<(?:item|entry)[\s>]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,10 +128,11 @@ def _with_plain_entities(body: bytes) -> bytes:
     Short texts without references of their own stay; whatever nests, grows, or points outside is left out, and its
     references then stand as they are written.
     """
-    found = _DOCTYPE.search(body, 0, 64 * 1024)
+    start = body.find(b"<!DOCTYPE", 0, HEAD)
+    found = _DOCTYPE.match(body, start, start + HEAD) if start >= 0 else None
     if found is None:
         return body
-    entities = [(name, one or other) for name, one, other in _ENTITY.findall(found[3])]
+    entities = [(name, one or other) for name, one, other in _ENTITY.findall(found[2])]
     if body.count(b"&") * max((len(value) for _, value in entities), default=0) > MAX_EXPANSION:
         entities = []
     lines = b"".join(b'\n<!ENTITY %s "%s">' % entity for entity in entities)
