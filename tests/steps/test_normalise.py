@@ -329,6 +329,14 @@ def test_a_sample_of_known_attacks_leaves_nothing_in_any_field() -> None:
     check(vectors()[::20])
 
 
+def test_naughty_strings_leave_nothing_in_any_field() -> None:
+    if not VECTORS.exists():
+        pytest.skip(f"the list of attacks is not at {VECTORS}")
+    rows = json.loads((CORPUS / "hostile/text/strings.json").read_text("utf-8"))
+    naughty = json.loads((CORPUS / "hostile/encoding/blns.json").read_text("utf-8"))
+    check([row["input"] for row in rows] + naughty)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not EVERYTHING, reason="takes half a minute; run with AGGREGATOR_TEST_ALL=1")
 def test_no_known_attack_leaves_anything_in_any_field() -> None:
