@@ -83,7 +83,7 @@ class SiteSection(Section):
 
 
 class PollingSection(Section):
-    every: Every = Field(
+    every: Annotated[timedelta, Duration("1h", "30d")] = Field(
         default=timedelta(hours=1), json_schema_extra={"default": "1h"}, description="How often feeds are polled."
     )
     concurrency: int = Field(default=64, ge=1, le=1000, description="Polls at the same time.")

@@ -127,7 +127,7 @@ CASES = [  # the mark § stands before the place that the message has to name
     (FEED % "headers: {X: y, §Cookie: a=b}", "feeds[0].headers.Cookie", "env:NAME"),
     (FEED % "headers: {§Host: b}", "feeds[0].headers.Host", "can be set here"),
     (FEED % "headers: {§X: é}", "feeds[0].headers.X", "ASCII"),
-    ("polling: {every: §5m}\n", "polling.every", "between 30m"),
+    ("polling: {every: §30m}\n", "polling.every", "between 1h"),
     ("§polling:\n", "polling", "a mapping"),
     ("polling:\n  §every:\n  per_host: 2\n", "polling.every", "duration"),
     ("polling: {max_body: §10}\n", "polling.max_body", "10MB"),
