@@ -29,7 +29,10 @@ _WRAPPED = (
 )
 _FRONT_DOORS = re.compile(r"^((www|amp|m)\.)+(?=[^.]+\.)")
 _PLAIN = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/-]*")
-_SECRET = re.compile(r"(.*(token|key|auth|passw|secret|sig|session|credential).*|pass|pwd|code)", re.IGNORECASE)
+_SECRET = re.compile(
+    r"(.*(token|passw|secret|session|credential|signature|api_?key).*|(.*[_.-])?(key|auth|sig|pass|pwd|sid|code)\d*)",
+    re.IGNORECASE,
+)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 

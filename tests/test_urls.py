@@ -217,6 +217,11 @@ def test_plain_ascii_forms(url: str, plain: str | None) -> None:
         ("https://example.org/a#access_token=s3cret", "https://example.org/a"),
         ("http://[::1", "(unreadable address)"),
         ("", ""),
+        ("https://x.example/f?author=Ana&keyword=oil&design=2", "https://x.example/f?author=Ana&keyword=oil&design=2"),
+        (
+            "https://x.example/f?api_key=a&apikey2=b&x-sig=c&sid=d",
+            "https://x.example/f?api_key=***&apikey2=***&x-sig=***&sid=***",
+        ),
     ],
 )
 def test_secrets_of_an_address_are_starred(url: str, shown: str) -> None:
