@@ -130,7 +130,7 @@ class Runtime:
         self._one_poll = threading.Lock()
         self._fetcher: AiohttpFetcher | None = None
         self._parser: ParserPool | None = None
-        self._parser_limits: Polling | None = None
+        self._limits: Polling | None = None
         self._first_round = threading.Event()
         self._published: tuple[object, ...] = ()
         self._use(settings)
@@ -198,27 +198,21 @@ class Runtime:
     def poll(self, states: Sequence[FeedState], *, progress: Progress = lambda report: None) -> RefreshReport:
         """Poll these feeds once."""
         with self._one_poll:
+            fetcher, parser = self._readers()
             ports = RefreshPorts(
-                feeds=self.feeds,
-                entries=self.entries,
-                fetcher=self._new_fetcher(),
-                parser=self._kept_parser(),
-                clock=self.clock,
+                feeds=self.feeds, entries=self.entries, fetcher=fetcher, parser=parser, clock=self.clock
             )
             return refresh(ports, self.plans.refresh, states, progress=progress, should_stop=self.stopping.is_set)
 
-    def _new_fetcher(self) -> AiohttpFetcher:
-        self._fetcher = _fetcher(self.settings.polling, f"+{self.settings.site.base_url}")
-        return self._fetcher
-
-    def _kept_parser(self) -> ParserPool:
-        """Its processes live from poll to poll, as long as feeds.yaml sets the same limits."""
-        if self._parser is not None and self._parser_limits != self.settings.polling:
-            self._parser.close()
-            self._parser = None
-        if self._parser is None:
-            self._parser, self._parser_limits = ParserPool(self.settings.polling, read=ingest), self.settings.polling
-        return self._parser
+    def _readers(self) -> tuple[AiohttpFetcher, ParserPool]:
+        """They live from poll to poll, as long as feeds.yaml sets the same limits."""
+        if self._fetcher is None or self._parser is None or self._limits != self.settings.polling:
+            if self._parser is not None:
+                self._parser.close()
+            self._limits = self.settings.polling
+            self._fetcher = _fetcher(self._limits, f"+{self.settings.site.base_url}")
+            self._parser = ParserPool(self._limits, read=ingest)
+        return self._fetcher, self._parser
 
     def publish(self) -> int:
         """Bring every channel up to date; returns how many publications changed."""
