@@ -115,7 +115,11 @@ class _Lost(Exception):
 
 
 class _Child:
-    """One process that reads documents, one at a time."""
+    """One process that reads documents, one at a time.
+
+    Started afresh, which is safe beside threads: 0.11 s of CPU time and 27 MB. `multiprocessing` would import the
+    program's main module into each child: 0.8 s and 100 MB.
+    """
 
     def __init__(self, task: Task) -> None:
         self._task = task

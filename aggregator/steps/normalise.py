@@ -49,8 +49,9 @@ ATTRIBUTES = {
 }
 SCHEMES = {"http", "https", "mailto"}
 
-MAX_DEPTH = 400
-"""Deeper markup is kept as text: cleaning it takes time that grows with the square of its depth."""
+MAX_DEPTH = 200
+"""Deeper markup is kept as text: cleaning it takes time that grows with the square of its depth, and libxml2, which
+reads it later, gives up at 256."""
 
 _NONCHARACTERS = "".join(chr(plane * 0x10000 + last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
 # C0 and C1 controls but tab and newlines, surrogates, non-characters: none may stand in XML or in PostgreSQL text.
@@ -61,7 +62,11 @@ _UNWANTED = re.compile(
 )
 _OPENED = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 _ANY_TAG = re.compile(r"<[^<>]*>")
-_UNNESTED = frozenset("area base br col embed hr img input li link meta option p source td th tr track wbr".split())
+_UNNESTED = frozenset(
+    "area base br col colgroup dd dt embed hr img input li link meta optgroup option p param rp rt source tbody td "
+    "tfoot th thead tr track wbr".split()
+)
+"""Elements that hold nothing or that the next one closes: without an end tag they do not nest."""
 _IMAGE = re.compile(r'<img((?: [a-z]+="[^"]*")*)>')
 _ATTRIBUTE = re.compile(r'([a-z]+)="([^"]*)"')
 _BREAK = re.compile(r"<(?=/?(?:br|p|div|li|tr|td|th|h[1-6]|dt|dd|blockquote)\b)", re.IGNORECASE)

@@ -12,6 +12,7 @@ import feedparser
 import feedparser.api
 import feedparser.mixin
 import pytest
+from feedparser.mixin import _FeedParserMixin
 
 from aggregator.model import Cause, ParsedFeed, RawFeed
 from aggregator.steps.normalise import normalise
@@ -64,6 +65,32 @@ def test_a_sample_feed_gives_the_entries_expected_beside_it(path: Path) -> None:
 def test_an_element_that_bears_a_name_of_feedparsers_own_spoils_nothing(name: str, element: str) -> None:
     (entry,) = clean(rss(f"<item><title>Kept</title>{element.format(name)}</item>")).entries
     assert entry.title == "Kept"
+
+
+HANDLED = sorted({name.split("_", 2)[2] for name in dir(_FeedParserMixin) if name.startswith(("_start_", "_end_"))})
+
+
+@pytest.mark.parametrize("name", [*HANDLED, "width", "height", "media_player", "gml_pos", "georss_point"])
+def test_an_element_out_of_its_place_spoils_nothing(name: str) -> None:
+    prefix, _, local = name.partition("_")
+    spaces = {prefix: uri for uri, prefix in _FeedParserMixin.namespaces.items() if prefix and prefix != "xml"}
+    tag = f"{prefix}:{local}" if local and prefix in spaces else name
+    declared = " ".join(f'xmlns:{prefix}="{uri}"' for prefix, uri in spaces.items())
+    for element in (f"<{tag}/>", f'<{tag} href="a" url="b" type="c">1 2</{tag}>', f"<{tag}><{tag}/></{tag}>"):
+        around = f"<image>{element}</image><source>{element}</source>"
+        items = f"<item>{element}{around}<author>{element}</author></item><item><guid>kept</guid></item>{element}"
+        assert "kept" in {
+            entry.guid
+            for entry in read(
+                rss(items, channel=f"{element}<textInput>{element}</textInput>", attributes=declared)
+            ).entries
+        }
+
+
+def test_what_feedparser_raises_is_the_documents_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feedparser.api.StrictFeedParser, "unknown_starttag", lambda *_: {}["surprise"])
+    with pytest.raises(NotAFeedError, match="unreadable: KeyError: 'surprise'"):
+        read(rss(""))
 
 
 @pytest.mark.parametrize(
@@ -251,7 +278,6 @@ def test_gzip_that_nobody_announced_is_unpacked_in_all_its_members() -> None:
         (b"\x89PNG\r\n\x1a\n\0\0", Cause.NOT_A_FEED, "not a feed: "),
         (b"<note>hello</note>", Cause.NOT_A_FEED, "not a feed: '<note>hello</note>'"),
         (b"<rss version='2.0'><channel><unclosed", Cause.PARSE, "not well-formed at line 2: "),
-        (b"<rss xmlns:g='http://www.opengis.net/gml'><g:pos>1</g:pos></rss>", Cause.PARSE, "unreadable: KeyError"),
     ],
 )
 def test_what_is_no_feed_says_why(body: bytes, cause: Cause, message: str) -> None:

@@ -9,7 +9,8 @@ resolver stay off: `normalise.py` does both after, in one pass. What is changed 
   with the square of its length, cut addresses of the longer new domains, and lent one author the mail of another;
 - a guid stays as it is written, for it is a name; resolved, it would change with the address of the feed;
 - dates go to `dates.py` that its readers do not know, or read wrongly: clocks of twelve hours, all but whole ISO 8601;
-- the caption of a picture (`media:description`) is not the text of the item.
+- the caption of a picture (`media:description`) is not the text of the item;
+- its handlers of elements that we do not use are gone: some raise when the element stands where they do not expect it.
 """
 
 import io
@@ -23,6 +24,7 @@ import feedparser.api
 import feedparser.datetimes
 import feedparser.mixin
 from feedparser.mixin import _FeedParserMixin
+from feedparser.namespaces import _base, cc, georss, mediarss, psc
 
 from aggregator.model import Cause
 from aggregator.steps.parse.dates import TWELVE_HOURS, read_date
@@ -106,6 +108,18 @@ def _end_media_description(self: Any) -> None:
     self.pop("media_description")
 
 
+def _forget_handlers(namespace: type, *elements: str) -> None:
+    """Of these elements, or of all that the namespace knows."""
+    for name in tuple(vars(namespace)):
+        _, moment, element = name.split("_", 2) if name.startswith(("_start_", "_end_")) else ("", "", "")
+        if moment and (not elements or element in elements):
+            delattr(namespace, name)
+
+
+for _namespace in (cc.Namespace, georss.Namespace, psc.Namespace):
+    _forget_handlers(_namespace)
+_forget_handlers(_base.Namespace, "width", "height")
+_forget_handlers(mediarss.Namespace, "media_player")
 feedparser.api.PREFERRED_XML_PARSERS = [__name__]
 feedparser.mixin.make_safe_absolute_uri = lru_cache(maxsize=256)(feedparser.mixin.make_safe_absolute_uri)
 feedparser.datetimes._date_handlers.remove(feedparser.datetimes._parse_date_iso8601)
