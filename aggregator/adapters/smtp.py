@@ -81,13 +81,23 @@ def _wrong(message: str) -> ConfigError:
     return ConfigError((Problem(file="environment", line=0, column=0, key="AGGREGATOR_SMTP_URL", message=message),))
 
 
+class _Client(SMTP):
+    """Hangs up at once: a polite end of TLS waits for the other side, longer than our loop runs."""
+
+    def close(self) -> None:
+        transport = self.transport
+        super().close()
+        if isinstance(transport, asyncio.WriteTransport):
+            transport.abort()
+
+
 class Conversation:
     """An open connection that is greeted, secured and logged in; after a fault it is closed by itself."""
 
     def __init__(self, client: SMTP, timeouts: Timeouts) -> None:
         self._client, self._timeouts = client, timeouts
         assert isinstance(client.transport, asyncio.WriteTransport)  # noqa: S101 (it is connected)
-        self._transport = client.transport
+        client.transport.set_write_buffer_limits(0)  # so that draining means: nothing of it is left with us
         self.letters = 0
         """How many were handed over, whatever came of them."""
 
@@ -131,7 +141,6 @@ class Conversation:
 
     async def _write(self, body: bytes) -> None:
         """The message without its last dot, until the last octet has left us."""
-        self._transport.set_write_buffer_limits(0)
         async with asyncio.timeout(self._timeouts.block):
             if protocol := self._client.protocol:
                 protocol.write(body)
@@ -176,16 +185,15 @@ class Conversation:
         self.hang_up()
 
     def hang_up(self) -> None:
-        """Close without another word, also on a server that reads nothing of what we still have for it."""
+        """Close without another word; what we still had for the server is dropped."""
         self._client.close()
-        self._transport.abort()
 
 
 async def converse(
     relay: Relay, timeouts: Timeouts, *, local_hostname: str | None, tls_context: ssl.SSLContext | None
 ) -> Conversation | SendResult:
     """Connect, secure and log in; or what is wrong with the whole server."""
-    client = SMTP(
+    client = _Client(
         hostname=relay.host,
         port=relay.port,
         username=relay.username,
