@@ -58,6 +58,8 @@ class ScriptedSmtp:
     replies: dict[str, list[bytes]] = field(default_factory=dict)
     tls: ssl.SSLContext | None = None
     implicit_tls: bool = False
+    lingers: bool = False
+    """Keeps its end of each connection open until the test is over, whatever the client does."""
     on_step: Callable[[str, int], None] = lambda step, number: None
     """Called before the reply, with the step and how often it has come."""
     journal: Path | None = None
@@ -122,6 +124,8 @@ class ScriptedSmtp:
             if self.implicit_tls:
                 session.secure()
             session.serve()
+        if self.lingers:
+            self.over.wait(PATIENCE)
         session.close()
 
     def reply(self, step: str) -> bytes:
