@@ -297,7 +297,8 @@ class ParsedFeed:
 class EntryKeys:
     """What an entry is known by.
 
-    `identity`: 16-byte hashes, strongest first, each bound to the feed (guid, canonical link, text).
+    `identity`: 16-byte hashes bound to the feed: of the name (guid, else link, else title and date), then of the
+    looks (title with page or text); either may be all there is.
     `fold`: 16-byte hashes shared by the same publication in any feed (canonical URL, DOI).
     `digest`: 16-byte hash of all a reader can see; differs when the publisher edited the entry.
     """
@@ -382,6 +383,8 @@ class KnownEntry:
     digest: bytes
     first_seen: datetime
     date: datetime
+    story_id: str
+    story_seq: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -400,6 +403,8 @@ class FeedUpdate:
     succeeded: bool = False
     new: tuple[Entry, ...] = ()
     changed: tuple[Entry, ...] = ()
+    renewed: tuple[tuple[int, EntryKeys], ...] = ()
+    """Entries, by id, that are as they were but for what they are known by."""
     unchanged: int = 0
 
 
@@ -557,10 +562,6 @@ class Slot:
     cursor: int
     due_at: datetime
     next_number: int
-
-
-UNSUBSCRIBE_PLACEHOLDER = "https://unsubscribe.invalid/"
-"""Stands in a Rendering for each recipient's own address, which the letter puts there (RFC 2606: leads nowhere)."""
 
 
 UNSUBSCRIBE_PLACEHOLDER = "https://unsubscribe.invalid/"

@@ -125,29 +125,34 @@ class MemoryStore:
             self._apply_state(update)
         new = [entry for update in updates for entry in update.new]
         changed = [entry for update in updates for entry in update.changed]
-        now = max(update.checked_at for update in updates)
-        founded = 0
+        before = len(self._stories)
         for entry, placement in zip(new, clustering.placements, strict=True):
             if placement.rule is None:
-                self._seq += 1
-                founded += 1
-                self._stories[placement.story_id] = Story(
-                    id=placement.story_id, seq=self._seq, first_seen=entry.first_seen, updated=now, entries=()
-                )
+                self._found(placement.story_id, entry.first_seen)
             id_ = len(self._entries) + 1
             self._story_of[id_] = placement.story_id
             self._keep(replace(entry, id=id_, joined_by=placement.rule))
-            self._touch(placement.story_id, now)
+        founded = len(self._stories) - before
         for entry in changed:
             self._keep(replace(entry, joined_by=self._entries[entry.id].joined_by))
-            self._touch(self._story_of[entry.id], now)
-        for young, old in clustering.merges:
+        for entry_id, keys in (renewed for update in updates for renewed in update.renewed):
+            self._keep_keys(entry_id, keys)
+        self._merge(clustering.merges)
+        if new or changed:
+            grown = {placement.story_id for placement in clustering.placements if placement.rule}
+            self._touch(grown | {self._story_of[entry.id] for entry in changed}, updates)
+        return founded
+
+    def _found(self, story_id: str, now: datetime) -> None:
+        self._seq += 1
+        self._stories[story_id] = Story(id=story_id, seq=self._seq, first_seen=now, updated=now, entries=())
+
+    def _merge(self, merges: Sequence[tuple[str, str]]) -> None:
+        for young, old in merges:
             self._story_of = {id_: old if story == young else story for id_, story in self._story_of.items()}
             self._redirects = {key: old if story == young else story for key, story in self._redirects.items()}
             self._redirects[young] = old
             del self._stories[young]
-        self._version += bool(new or changed)
-        return founded
 
     def _apply_state(self, update: FeedUpdate) -> None:
         old = self._states[update.feed_id]
@@ -166,22 +171,35 @@ class MemoryStore:
         )
 
     def _keep(self, entry: Entry) -> None:
-        for key in entry.keys.identity:
-            self._identities.setdefault(key, entry.id)
-        for key in entry.keys.fold:
-            holders = self._folds.setdefault(key, [])
-            if entry.id not in holders:
-                holders.append(entry.id)
+        self._keep_keys(entry.id, entry.keys)
         kept = EntryKeys(identity=(), fold=(), digest=entry.keys.digest)
         self._entries[entry.id] = replace(entry, keys=kept)
 
-    def _touch(self, story_id: str, now: datetime) -> None:
-        self._stories[story_id] = replace(self._stories[story_id], updated=now)
+    def _keep_keys(self, entry_id: int, keys: EntryKeys) -> None:
+        for key in keys.identity:
+            self._identities[key] = entry_id
+        for key in keys.fold:
+            holders = self._folds.setdefault(key, [])
+            if entry_id not in holders:
+                holders.append(entry_id)
+
+    def _touch(self, story_ids: Collection[str], updates: Sequence[FeedUpdate]) -> None:
+        now = max(update.checked_at for update in updates)
+        for story_id in story_ids:
+            self._stories[story_id] = replace(self._stories[story_id], updated=now)
+        self._version += 1
 
     def known(self, identity: Collection[bytes]) -> Mapping[bytes, KnownEntry]:
         found = {key: self._entries[self._identities[key]] for key in identity if key in self._identities}
         return {
-            key: KnownEntry(id=entry.id, digest=entry.keys.digest, first_seen=entry.first_seen, date=entry.date)
+            key: KnownEntry(
+                id=entry.id,
+                digest=entry.keys.digest,
+                first_seen=entry.first_seen,
+                date=entry.date,
+                story_id=self._story_of[entry.id],
+                story_seq=self._stories[self._story_of[entry.id]].seq,
+            )
             for key, entry in found.items()
         }
 

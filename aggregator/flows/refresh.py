@@ -101,8 +101,9 @@ def _absorb(
         for outcome in outcomes
     ]
     new = [entry for update in updates for entry in update.new]
-    folds = {key for entry in new for key in entry.keys.fold}
-    clustering = cluster(new, ports.entries.candidates(folds) if folds else ())
+    changed = [entry for update in updates for entry in update.changed]
+    folds = {key for entry in (*new, *changed) for key in entry.keys.fold}
+    clustering = cluster(new, ports.entries.candidates(folds) if folds else (), changed, known.values())
     founded = ports.feeds.apply(updates, clustering)
     return _added(report, outcomes, updates, founded)
 

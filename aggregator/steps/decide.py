@@ -3,13 +3,15 @@
 refresh: ... entries.known > **decide** > tag > cluster > store.apply
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from aggregator.model import (
     Cause,
     Entry,
     EntryKeys,
+    Feed,
     FeedState,
     FeedStatus,
     FeedUpdate,
@@ -19,6 +21,7 @@ from aggregator.model import (
     ParsedEntry,
     PollOutcome,
     Read,
+    Reading,
 )
 
 TOLERATED_FUTURE = timedelta(days=1)
@@ -71,22 +74,18 @@ def _read(
 ) -> FeedUpdate:
     new: list[Entry] = []
     changed: list[Entry] = []
+    renewed: list[tuple[int, EntryKeys]] = []
     unchanged = 0
-    claimed: set[int] = set()
-    seen: set[bytes] = set()
-    for parsed, keys in zip(read.reading.feed.entries, read.reading.keys, strict=True):
-        old = next((known[key] for key in keys.identity if key in known), None)
-        if keys.identity[0] in seen or (old is not None and old.id in claimed):
-            continue  # the same item twice in one document: the first one stands
-        seen.update(keys.identity)
+    for parsed, keys, old in _recognised(_once_each(read.reading), known):
         if old is None:
-            new.append(_entry(state.feed.id, parsed, keys, now=now))
+            new.append(_entry(state.feed, parsed, keys, now=now))
             continue
-        claimed.add(old.id)
-        if old.digest == keys.digest:
-            unchanged += 1
-        else:
-            changed.append(_entry(state.feed.id, parsed, keys, now=now, old=old))
+        if old.digest != keys.digest:
+            changed.append(_entry(state.feed, parsed, keys, now=now, old=old))
+            continue
+        unchanged += 1
+        if any(key not in known or known[key].id != old.id for key in keys.identity):
+            renewed.append((old.id, keys))
     feed = read.reading.feed
     return FeedUpdate(
         feed_id=state.feed.id,
@@ -100,18 +99,53 @@ def _read(
         succeeded=True,
         new=tuple(reversed(new)),  # feeds list the newest first; the oldest is seen first
         changed=tuple(changed),
+        renewed=tuple(renewed),
         unchanged=unchanged,
     )
 
 
-def _entry(
-    feed_id: str, parsed: ParsedEntry, keys: EntryKeys, *, now: datetime, old: KnownEntry | None = None
-) -> Entry:
+def _once_each(reading: Reading) -> list[tuple[ParsedEntry, EntryKeys]]:
+    """The items of a document; of those with one name, the first."""
+    items: dict[bytes, tuple[ParsedEntry, EntryKeys]] = {}
+    for parsed, keys in zip(reading.feed.entries, reading.keys, strict=True):
+        items.setdefault(keys.identity[0], (parsed, keys))
+    return list(items.values())
+
+
+def _recognised(
+    items: Sequence[tuple[ParsedEntry, EntryKeys]], known: Mapping[bytes, KnownEntry]
+) -> Iterator[tuple[ParsedEntry, EntryKeys, KnownEntry | None]]:
+    """Each item with the stored entry it is, found by its name or else by its looks, and None for a new one.
+
+    No two items are one stored entry. A name that another item answers to makes no item old, and an item with
+    nothing of its own makes no new entry.
+    """
+    found: dict[int, KnownEntry] = {}
+    for which in (0, -1):
+        taken = {old.id for old in found.values()}
+        for place, (_, keys) in enumerate(items):
+            old = known.get(keys.identity[which])
+            if place not in found and old is not None and old.id not in taken:
+                found[place] = old
+                taken.add(old.id)
+    for place, (parsed, keys) in enumerate(items):
+        if place in found:
+            yield parsed, keys, found[place]
+        elif not all(key in known for key in keys.identity):
+            yield parsed, replace(keys, identity=_unheard_first(keys.identity, known)), None
+
+
+def _unheard_first(identity: tuple[bytes, ...], known: Mapping[bytes, KnownEntry]) -> tuple[bytes, ...]:
+    """A Story is named after the first key of its founder, and so never as one that was before."""
+    return tuple(sorted(identity, key=lambda key: key in known))
+
+
+def _entry(feed: Feed, parsed: ParsedEntry, keys: EntryKeys, *, now: datetime, old: KnownEntry | None = None) -> Entry:
     """The entry as it will be stored; a changed one keeps its id, first sight and date."""
     first_seen = old.first_seen if old else now
     return Entry(
         id=old.id if old else 0,
-        feed_id=feed_id,
+        feed_id=feed.id,
         keys=keys,
         first_seen=first_seen,
         changed_at=now,

@@ -3,16 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Protocol
 
 import pytest
 
-from aggregator.adapters.store.engine import open_database
-from aggregator.adapters.store.entries import SqlEntryStore
-from aggregator.adapters.store.feeds import SqlFeedStore
-from aggregator.adapters.store.migrate import migrate
-from aggregator.adapters.store.stories import SqlStoryStore
 from aggregator.model import (
     Category,
     Clustering,
@@ -31,25 +25,20 @@ from aggregator.model import (
 )
 from aggregator.ports import EntryStore, FeedStore, StoryStore
 from tests.fakes import START, MemoryStore, parsed, reading
+from tests.real_store import sql_store
 
 
 class Store(FeedStore, EntryStore, StoryStore, Protocol):
     """All three ports at once."""
 
 
-class SqlStore(SqlFeedStore, SqlEntryStore, SqlStoryStore):
-    """The three rooms of the real store under one roof."""
-
-
 @pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     if request.param == "memory":
         yield MemoryStore()
         return
-    database = open_database(f"sqlite:///{tmp_path}/wire.db")
-    migrate(database)
-    yield SqlStore(database)
-    database.close()
+    with sql_store() as store:
+        yield store
 
 
 IFRI = Feed(
@@ -181,6 +170,26 @@ def test_known_finds_entries_by_any_identity_key(store: Store) -> None:
     assert {known.digest for known in found.values()} == {keys.digest}
 
 
+def test_known_says_what_refresh_needs_of_an_entry(store: Store) -> None:
+    filled(store)
+    (known,) = set(store.known(entry("ifri", "Two").keys.identity).values())
+    assert (known.first_seen, known.date) == (START, START - timedelta(days=1))
+    assert (known.story_id, known.story_seq) == ("story-2", 2)
+
+
+def test_a_key_goes_to_the_entry_that_has_it_now(store: Store) -> None:
+    filled(store)
+    one, two = entry("ifri", "One"), entry("ifri", "Two")
+    known = store.known((*one.keys.identity, *two.keys.identity))
+    first, second = (known[item.keys.identity[0]].id for item in (one, two))
+    renewed = replace(one.keys, identity=(b"r" * 16, two.keys.identity[1]))
+    version = store.version()
+    store.apply([replace(update("ifri"), renewed=((first, renewed),))], founding())
+    now = {key: old.id for key, old in store.known((*renewed.identity, *one.keys.identity, *two.keys.identity)).items()}
+    assert now == dict.fromkeys((*renewed.identity, *one.keys.identity), first) | {two.keys.identity[0]: second}
+    assert store.version() == version
+
+
 def test_candidates_share_a_fold_key(store: Store) -> None:
     filled(store)
     keys = entry("ifri", "One").keys
@@ -237,6 +246,34 @@ def test_a_merge_redirects_the_younger_story(store: Store) -> None:
     assert story.id == "story-1"
     assert [member.title for member in story.entries] == ["One", "Two", "Bridge"]
     assert [item.id for item in store.newest(limit=10)] == ["story-1"]
+
+
+def test_a_merge_by_a_changed_entry_updates_the_story_they_are_now(store: Store) -> None:
+    filled(store)
+    later = START + timedelta(hours=2)
+    known = next(iter(store.known(entry("ifri", "Two").keys.identity).values()))
+    edited = replace(entry("ifri", "Two"), id=known.id)
+    merging = replace(update("ifri", changed=(edited,)), checked_at=later)
+    store.apply([merging], Clustering(placements=(), merges=(("story-2", "story-1"),)))
+    (story,) = store.newest(limit=10)
+    assert (story.id, story.updated, [member.title for member in story.entries]) == ("story-1", later, ["One", "Two"])
+
+
+def test_merges_of_merges_redirect_to_where_the_entries_are(store: Store) -> None:
+    filled(store)
+    store.apply([update("ifri", (entry("ifri", "Three"),))], founding("story-3"))
+    bridge = Placement(story_id="story-2", rule="same-address")
+    store.apply(
+        [update("apps", (entry("apps", "One bridge"),))],
+        Clustering(placements=(bridge,), merges=(("story-3", "story-2"),)),
+    )
+    bridge = Placement(story_id="story-1", rule="same-address")
+    store.apply(
+        [update("apps", (entry("apps", "Another"),))],
+        Clustering(placements=(bridge,), merges=(("story-2", "story-1"),)),
+    )
+    assert {found.id for id_ in ("story-1", "story-2", "story-3") if (found := store.get(id_))} == {"story-1"}
+    assert [len(story.entries) for story in store.newest(limit=10)] == [5]
 
 
 def test_newest_pages_downwards_and_after_pages_upwards(store: Store) -> None:

@@ -13,6 +13,7 @@ from aggregator.model import (
     FeedUpdate,
     FetchFailed,
     KnownEntry,
+    Link,
     NotModified,
     ParsedEntry,
     Read,
@@ -50,7 +51,8 @@ def decided(outcome: Read | NotModified | FetchFailed, known: dict[bytes, KnownE
 def stored(entry: ParsedEntry, id_: int = 7) -> dict[bytes, KnownEntry]:
     keys = reading("ifri", entry).keys[0]
     seen = START - timedelta(days=30)
-    return {key: KnownEntry(id=id_, digest=keys.digest, first_seen=seen, date=seen) for key in keys.identity}
+    old = KnownEntry(id=id_, digest=keys.digest, first_seen=seen, date=seen, story_id=f"story-{id_}", story_seq=id_)
+    return dict.fromkeys(keys.identity, old)
 
 
 def test_a_failure_keeps_validators_and_counts() -> None:
@@ -98,6 +100,41 @@ def test_the_same_item_twice_in_one_document_counts_once() -> None:
     entry = parsed("A report")
     assert len(decided(read(entry, entry)).new) == 1
     assert decided(read(entry, entry), stored(entry)).unchanged == 1
+
+
+REPORT = parsed("A report")
+RENEWED = replace(REPORT, guid="urn:renewed")
+
+
+def test_a_renewed_guid_is_noted_without_a_change() -> None:
+    update = decided(read(RENEWED), stored(REPORT))
+    assert (update.new, update.changed, update.unchanged) == ((), (), 1)
+    ((entry_id, keys),) = update.renewed
+    assert (entry_id, keys) == (7, reading("ifri", RENEWED).keys[0])
+    assert decided(read(RENEWED), stored(REPORT) | stored(RENEWED)).renewed == ()
+
+
+def test_an_entry_that_takes_the_page_and_title_of_one_that_moved_is_new() -> None:
+    moved = replace(REPORT, title="A report (archived)", links=(Link(href="https://example.org/archive"),))
+    update = decided(read(RENEWED, moved), stored(REPORT))
+    assert [(entry.id, entry.title) for entry in update.changed] == [(7, "A report (archived)")]
+    assert [entry.title for entry in update.new] == ["A report"]
+
+
+def test_a_story_is_never_named_after_a_key_that_was_another_entrys() -> None:
+    known = stored(REPORT) | stored(RENEWED)  # one entry that has had two guids
+    other = replace(REPORT, title="Another", links=(Link(href="https://example.org/another"),))
+    update = decided(read(RENEWED, other), known)
+    (entry,) = update.new
+    assert entry.keys.identity[0] not in known
+    assert set(entry.keys.identity) == set(reading("ifri", other).keys[0].identity)
+
+
+def test_an_item_that_has_nothing_of_its_own_is_no_entry() -> None:
+    nameless = replace(REPORT, links=())
+    known = stored(replace(nameless, guid="urn:1")) | stored(replace(nameless, guid="urn:2"))
+    update = decided(read(replace(nameless, guid="urn:1"), replace(nameless, guid="urn:2")), known)
+    assert (update.new, update.unchanged) == ((), 1)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from aggregator.model import Link, ParsedEntry, SafeHtml
+from aggregator.model import Category, Link, ParsedEntry, Person, SafeHtml
 from tests.fakes import parsed, reading
 
 
@@ -63,6 +63,61 @@ def test_one_guid_for_all_counts_for_none() -> None:
     assert not set(first.identity) & set(second.identity)
 
 
+def site(*entries: ParsedEntry) -> list[ParsedEntry]:
+    """These entries with the site itself as their address."""
+    return [replace(entry, links=(Link(href="https://example.org/"),)) for entry in entries]
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        site(parsed("One", guid="same"), parsed("Two", guid="same")),
+        site(parsed("One", guid="https://example.org"), parsed("Two", guid="http://www.example.org/")),
+        [parsed("One", guid="same", links=()), parsed("Two", guid="same", links=())],
+        [replace(parsed(title, guid=f"https://example.org/?ito={title}"), links=()) for title in ("1", "2")],
+        [replace(parsed("Note", guid=None, links=()), summary=SafeHtml(text)) for text in ("One", "Two")],
+    ],
+    ids=[
+        "one guid, one site",
+        "the site as guid",
+        "one guid, no links",
+        "ids named like trackers",
+        "one date and title",
+    ],
+)
+def test_what_stands_for_several_entries_makes_none_of_them_vanish(entries: list[ParsedEntry]) -> None:
+    first, second = keys(*entries)
+    assert first.identity
+    assert second.identity
+    assert not set(first.identity) & set(second.identity)
+
+
+def test_the_site_as_guid_names_no_entry_even_alone() -> None:
+    one, two = (keys(parsed(title, guid="https://example.org/"))[0] for title in ("One", "Two"))
+    assert not set(one.identity) & set(two.identity)
+
+
+def test_an_entry_listed_twice_is_found_again_as_if_it_were_listed_once() -> None:
+    again = replace(REPORT, title="A report, before an edit")
+    alone, repeated, edited = keys(REPORT)[0], keys(REPORT, REPORT)[0], keys(REPORT, again)[0]
+    assert alone == repeated
+    assert (edited.identity, edited.fold) == (alone.identity, alone.fold)
+
+
+def test_two_guids_on_one_page_are_known_by_their_guids_alone() -> None:
+    first, second = keys(replace(REPORT, guid="urn:1"), replace(REPORT, guid="urn:2"))
+    assert len(first.identity) == len(second.identity) == 1
+    assert first.identity != second.identity
+
+
+def test_an_entry_of_nothing_but_a_title_has_a_key() -> None:
+    bare = ParsedEntry(title="Note")
+    assert keys(bare)[0].identity == keys(bare)[0].identity != keys(ParsedEntry(title="Other"))[0].identity
+    dated = ParsedEntry(title="Note", published_raw="today")
+    texts = [replace(dated, summary=SafeHtml("One")), dated]
+    assert all(item.identity for item in keys(*texts))
+
+
 def test_a_link_shared_by_several_titles_folds_nothing() -> None:
     page = (Link(href="https://example.org/weekly"),)
     first, second = keys(parsed("Week 1", links=page), parsed("Week 2", links=page))
@@ -99,3 +154,10 @@ def test_the_digest_sees_words_and_enclosures_but_no_dates() -> None:
     assert keys(replace(REPORT, published_raw="later", published=None))[0].digest == digest
     assert keys(replace(REPORT, summary=SafeHtml("<p>Corrected.</p>")))[0].digest != digest
     assert keys(replace(REPORT, links=pdf))[0].digest != digest
+    assert keys(replace(REPORT, doi="10.5555/1"))[0].digest != digest
+
+
+def test_the_digest_tells_an_author_from_a_category() -> None:
+    author = replace(REPORT, authors=(Person(name="Energy"),))
+    category = replace(REPORT, categories=(Category(term="Energy"),))
+    assert keys(author)[0].digest != keys(category)[0].digest

@@ -45,17 +45,18 @@ class SqlEntryStore:
 
     def known(self, identity: Collection[bytes]) -> Mapping[bytes, KnownEntry]:
         """Stored entries by those of these identity keys they hold."""
-        query = select(
-            entry_identities.c.hash, entries.c.id, entries.c.digest, entries.c.first_seen, entries.c.date
-        ).join_from(entry_identities, entries)
-        found: dict[bytes, KnownEntry] = {}
+        columns = (entries.c.id, entries.c.digest, entries.c.first_seen, entries.c.date, stories.c.id, stories.c.seq)
+        query = select(entry_identities.c.hash, *columns).join_from(entry_identities, entries).join(stories)
         with self._database.read() as connection:
-            for keys in _chunks(identity):
-                for key, id_, digest, first_seen, date in connection.execute(
+            return {
+                key: KnownEntry(
+                    id=id_, digest=digest, first_seen=first_seen, date=date, story_id=story_id, story_seq=story_seq
+                )
+                for keys in chunks(identity)
+                for key, id_, digest, first_seen, date, story_id, story_seq in connection.execute(
                     query.where(entry_identities.c.hash.in_(keys))
-                ):
-                    found[key] = KnownEntry(id=id_, digest=digest, first_seen=first_seen, date=date)
-        return found
+                )
+            }
 
     def candidates(self, fold: Collection[bytes]) -> Sequence[Candidate]:
         """Stored entries that hold any of these fold keys, with the key they share."""
@@ -68,7 +69,7 @@ class SqlEntryStore:
         with self._database.read() as connection:
             return [
                 Candidate(key=key, entry_id=id_, feed_id=feed_id, title=title, story_id=story_id, story_seq=seq)
-                for keys in _chunks(fold)
+                for keys in chunks(fold)
                 for key, id_, feed_id, title, story_id, seq in connection.execute(
                     query.where(fold_keys.c.hash.in_(keys))
                 )
@@ -97,7 +98,9 @@ def update_entries(connection: Connection, changed: Sequence[Entry]) -> None:
     fixed = {"id", "feed_id", "first_seen", "date"}
     values: dict[str, Any] = {key[2:]: bindparam(key) for key in rows[0] if key[2:] not in fixed}
     connection.execute(update(entries).where(entries.c.id == bindparam("b_id")).values(values), rows)
-    connection.execute(delete(entry_tags).where(entry_tags.c.entry_id.in_([entry.id for entry in changed])))
+    connection.execute(
+        delete(entry_tags).where(entry_tags.c.entry_id == bindparam("b_id")), [{"b_id": entry.id} for entry in changed]
+    )
     _write_keys_and_tags(connection, [(entry.id, entry) for entry in changed])
 
 
@@ -105,7 +108,7 @@ def load_entries(connection: Connection, story_seqs: Collection[int]) -> Mapping
     """The entries of these Stories, tags included, in order of arrival."""
     rows = [
         row
-        for seqs in _chunks(story_seqs)
+        for seqs in chunks(story_seqs)
         for row in connection.execute(
             select(entries).where(entries.c.story_seq.in_(seqs)).order_by(entries.c.id)
         ).mappings()
@@ -117,9 +120,20 @@ def load_entries(connection: Connection, story_seqs: Collection[int]) -> Mapping
     return {seq: tuple(members) for seq, members in found.items()}
 
 
+def write_keys(connection: Connection, holders: Sequence[tuple[int, EntryKeys]]) -> None:
+    """Let entries, by id, be found by these keys; one that another entry of the feed held goes to who has it now."""
+    identities = [{"hash": key, "entry_id": id_} for id_, keys in holders for key in keys.identity]
+    folds = [{"hash": key, "entry_id": id_} for id_, keys in holders for key in keys.fold]
+    if identities:
+        statement = upsert(entry_identities)
+        moved = {"entry_id": statement.excluded.entry_id}
+        connection.execute(statement.on_conflict_do_update(index_elements=["hash"], set_=moved), identities)
+    if folds:
+        connection.execute(upsert(fold_keys).on_conflict_do_nothing(), folds)
+
+
 def _write_keys_and_tags(connection: Connection, numbered: Sequence[tuple[int, Entry]]) -> None:
-    identities = [{"hash": key, "entry_id": id_} for id_, entry in numbered for key in entry.keys.identity]
-    folds = [{"hash": key, "entry_id": id_} for id_, entry in numbered for key in entry.keys.fold]
+    write_keys(connection, [(id_, entry.keys) for id_, entry in numbered])
     tags = [
         {
             "entry_id": id_,
@@ -132,17 +146,13 @@ def _write_keys_and_tags(connection: Connection, numbered: Sequence[tuple[int, E
         for id_, entry in numbered
         for position, tag in enumerate(entry.tags)
     ]
-    # An identity another entry of the feed already holds stays with it.
-    for table, rows in ((entry_identities, identities), (fold_keys, folds)):
-        if rows:
-            connection.execute(upsert(table).on_conflict_do_nothing(), rows)
     if tags:
         connection.execute(insert(entry_tags), tags)
 
 
 def _load_tags(connection: Connection, entry_ids: Collection[int]) -> Mapping[int, tuple[Tag, ...]]:
     found: defaultdict[int, list[Tag]] = defaultdict(list)
-    for ids in _chunks(entry_ids):
+    for ids in chunks(entry_ids):
         query = select(entry_tags).where(entry_tags.c.entry_id.in_(ids)).order_by(entry_tags.c.position)
         for id_, _, name, origin, label, evidence in connection.execute(query):
             found[id_].append(Tag(name=name, origin=origin, label=label, evidence=evidence))
@@ -190,6 +200,7 @@ def _source(row: dict[str, str]) -> Source:
     return Source(**fields)
 
 
-def _chunks(values: Iterable[Value]) -> Iterator[list[Value]]:
+def chunks(values: Iterable[Value]) -> Iterator[list[Value]]:
+    """The values in lists that one statement can hold."""
     items = list(values)
     return (items[start : start + PARAMETERS] for start in range(0, len(items), PARAMETERS))

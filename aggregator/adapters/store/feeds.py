@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, RowMapping, Select, bindparam, case, func, select, update
 
 from aggregator.adapters.store.engine import Database, upsert
-from aggregator.adapters.store.entries import insert_entries, update_entries
+from aggregator.adapters.store.entries import insert_entries, update_entries, write_keys
 from aggregator.adapters.store.schema import entries, feeds
 from aggregator.adapters.store.stories import found_stories, merge_stories, touch_stories
 from aggregator.model import Clustering, Feed, FeedOptions, FeedState, FeedStatus, FeedUpdate, Validators
@@ -65,6 +65,7 @@ class SqlFeedStore:
         changed = [entry for item in updates for entry in item.changed]
         with self._database.write() as connection:
             _write_feeds(connection, updates)
+            write_keys(connection, [renewed for item in updates for renewed in item.renewed])
             if not new and not changed:
                 return 0
             seqs, founded = found_stories(connection, clustering.placements, [entry.first_seen for entry in new])

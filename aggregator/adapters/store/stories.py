@@ -3,10 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Integer, Select, cast, delete, func, insert, select, update
+from sqlalchemy import Connection, Integer, Select, String, bindparam, cast, delete, func, insert, select, update
 
 from aggregator.adapters.store.engine import Database, upsert
-from aggregator.adapters.store.entries import load_entries
+from aggregator.adapters.store.entries import chunks, load_entries
 from aggregator.adapters.store.schema import entries, entry_tags, facts, stories, story_redirects
 from aggregator.model import Placement, Story
 
@@ -75,29 +75,39 @@ def found_stories(
     if rows:
         connection.execute(insert(stories), rows)
     wanted = {placement.story_id for placement in placements}
-    found = connection.execute(select(stories.c.id, stories.c.seq).where(stories.c.id.in_(wanted)))
+    query = select(stories.c.id, stories.c.seq)
+    found = [row for ids in chunks(wanted) for row in connection.execute(query.where(stories.c.id.in_(ids)))]
     return {row.id: row.seq for row in found}, len(rows)
 
 
 def merge_stories(connection: Connection, merges: Sequence[tuple[str, str]]) -> None:
     """Move the entries of each younger Story into the older; the younger id redirects from now on."""
-    for young, old in merges:  # rare: one bridge between two known Stories each
-        target = select(stories.c.seq).where(stories.c.id == old).scalar_subquery()
-        source = select(stories.c.seq).where(stories.c.id == young).scalar_subquery()
-        connection.execute(update(entries).where(entries.c.story_seq == source).values(story_seq=target))
-        connection.execute(delete(stories).where(stories.c.id == young))
-        connection.execute(update(story_redirects).where(story_redirects.c.story_id == young).values(story_id=old))
-        connection.execute(insert(story_redirects).values(old_id=young, story_id=old))
+    if not merges:
+        return
+    young, old = bindparam("young", type_=String), bindparam("old", type_=String)
+    target = select(stories.c.seq).where(stories.c.id == old).scalar_subquery()
+    source = select(stories.c.seq).where(stories.c.id == young).scalar_subquery()
+    rows = [{"young": young_id, "old": old_id} for young_id, old_id in merges]
+    for statement in (
+        update(entries).where(entries.c.story_seq == source).values(story_seq=target),
+        delete(stories).where(stories.c.id == young),
+        update(story_redirects).where(story_redirects.c.story_id == young).values(story_id=old),
+        insert(story_redirects).values(old_id=young, story_id=old),
+    ):
+        connection.execute(statement, rows)
 
 
 def touch_stories(
     connection: Connection, entry_ids: Collection[int], story_ids: Collection[str], now: datetime
 ) -> None:
     """Mark as updated the Stories that hold these entries, and these Stories; moves the version."""
-    holding = select(entries.c.story_seq).where(entries.c.id.in_(entry_ids))
-    connection.execute(
-        update(stories).where(stories.c.seq.in_(holding) | stories.c.id.in_(story_ids)).values(updated=now)
-    )
+    holding = select(entries.c.story_seq).where(entries.c.id == bindparam("entry_id")).scalar_subquery()
+    if entry_ids:
+        touched = update(stories).where(stories.c.seq == holding).values(updated=now)
+        connection.execute(touched, [{"entry_id": id_} for id_ in entry_ids])
+    if story_ids:
+        touched = update(stories).where(stories.c.id == bindparam("story_id")).values(updated=now)
+        connection.execute(touched, [{"story_id": id_} for id_ in story_ids])
     step = upsert(facts).values(name=VERSION, value="1")
     connection.execute(
         step.on_conflict_do_update(index_elements=["name"], set_={"value": cast(facts.c.value, Integer) + 1})
