@@ -26,7 +26,7 @@ BATCH = 25
 LINGER_SECONDS = 0.5
 ON_THE_WAY = 2 * BATCH
 START_SECONDS = 60
-WALL_FACTOR = 3
+WALL_FACTOR = 6
 """A child that waits instead of working uses no CPU time: after this many times the limit it is ended all the same."""
 
 PROGRAM = f"from {parser_child.__name__} import main; main()"

@@ -140,7 +140,10 @@ def test_what_needs_no_reading_passes_and_what_does_is_read() -> None:
         (b"raise", Cause.PARSE, "unreadable: KeyError: 'a\\nsurprise'"),
     ],
 )
-def test_a_document_beyond_the_limits_fails_alone(pool: ParserPool, body: bytes, cause: Cause, message: str) -> None:
+def test_a_document_beyond_the_limits_fails_alone(
+    monkeypatch: pytest.MonkeyPatch, pool: ParserPool, body: bytes, cause: Cause, message: str
+) -> None:
+    monkeypatch.setattr(parser_pool, "WALL_FACTOR", 3 if body == b"sleep" else 100)
     found = outcomes(pool, [fetched("before", b"fine"), fetched("bad", body, max_age=7), fetched("after", b"fine")])
     bad = found.pop("bad")
     assert isinstance(bad, FetchFailed)
@@ -409,7 +412,7 @@ def test_every_hostile_document_ends_within_its_limits(tmp_path: Path) -> None:
     paths += sorted((SHARED / "corpus/hostile/xml").iterdir())
     rss = b"<rss version='2.0'><channel><title>T</title><item><title>One</title></item></channel></rss>"
     given = [item for path in paths for item in (fetched(path.name, path.read_bytes()), fetched(f"{path.name}+", rss))]
-    with ParserPool(polling(processes=2, cpu=2), read=ingest) as pool:
+    with ParserPool(polling(processes=2, cpu=5), read=ingest) as pool:
         found = outcomes(pool, given)
     assert len(found) == len(given) > 120
     innocent = [outcome for feed_id, outcome in found.items() if feed_id.endswith("+")]
