@@ -46,11 +46,15 @@ class Feed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validators:
-    """What the server gave us to ask "anything new?" with: opaque, sent back as received (RFC 9110 8.8)."""
+    """What the server gave us to ask "anything new?" with: opaque, sent back as received (RFC 9110 8.8).
+
+    `given_by` is the address that gave them where a redirect had led to another origin: they go there only.
+    """
 
     etag: str | None = None
     last_modified: str | None = None
     body_sha256: str | None = None
+    given_by: str | None = None
 
 
 class FeedStatus(StrEnum):

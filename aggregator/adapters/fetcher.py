@@ -109,11 +109,16 @@ class AiohttpFetcher:
             return _failed(request, error)
 
     async def _follow(self, session: ClientSession, request: FetchRequest) -> FetchOutcome:
-        hop = Hop(url=self._guard.read(request.url).with_fragment(None), headers=_request_headers(request))
+        hop = Hop(url=self._guard.read(request.url).with_fragment(None), headers=dict(request.headers))
         not_before: datetime | None = None
         while True:
-            async with session.get(hop.url, headers=hop.headers, allow_redirects=False) as response:
+            conditions = _conditions(request.validators, hop)
+            async with session.get(hop.url, headers={**hop.headers, **conditions}, allow_redirects=False) as response:
                 wishes = _not_sooner(read_wishes(response.headers, self._now()), not_before)
+                if response.status == 304 and conditions:
+                    self._tell_if_moved(request, hop)
+                    validators = _refreshed(request.validators, response)
+                    return NotModified(feed_id=request.feed_id, validators=validators, wishes=wishes)
                 if response.status not in REDIRECTS:
                     return await self._answer(request, hop, response, wishes)
                 status, location = response.status, response.headers.get("Location", "")
@@ -125,11 +130,6 @@ class AiohttpFetcher:
     async def _answer(
         self, request: FetchRequest, hop: Hop, response: ClientResponse, wishes: ServerWishes
     ) -> FetchOutcome:
-        if response.status == 304 and any(name in hop.headers for name in CONDITIONS):
-            self._tell_if_moved(request, hop)
-            return NotModified(
-                feed_id=request.feed_id, validators=_refreshed(request.validators, response), wishes=wishes
-            )
         if response.status == 410:
             raise _Failure(Cause.GONE, "410: the publisher says this feed is gone for good", 410, wishes)
         if response.status != 200:
@@ -180,31 +180,29 @@ def _not_sooner(wishes: ServerWishes, moment: datetime | None) -> ServerWishes:
     return replace(wishes, retry_after=max(moment, wishes.retry_after or moment)) if moment else wishes
 
 
-def _request_headers(request: FetchRequest) -> dict[str, str]:
-    """The feed's own headers and the validators as they were given to us (RFC 9110 13.1)."""
-    headers = dict(request.headers)
-    for name, value in zip(CONDITIONS, (request.validators.etag, request.validators.last_modified), strict=True):
-        if value:
-            headers[name] = value
-    return headers
+def _conditions(validators: Validators, hop: Hop) -> dict[str, str]:
+    """The validators as they were given to us, for whoever gave them (RFC 9110 13.1)."""
+    given_here = str(hop.url) == validators.given_by if validators.given_by else hop.at_home
+    pairs = zip(CONDITIONS, (validators.etag, validators.last_modified), strict=True)
+    return {name: value for name, value in pairs if value and given_here}
 
 
 def _validators(hop: Hop, response: ClientResponse, body: bytes) -> Validators:
-    """What a 200 gave us; of another origin only our own hash, as the next poll must not bring its words here."""
-    headers = response.headers if hop.at_home else {}
+    """What a 200 gave us."""
     return Validators(
-        etag=_bounded(headers.get("ETag")),
-        last_modified=_bounded(headers.get("Last-Modified")),
+        etag=_bounded(response.headers.get("ETag")),
+        last_modified=_bounded(response.headers.get("Last-Modified")),
         body_sha256=sha256(body).hexdigest(),
+        given_by=None if hop.at_home else str(hop.url),
     )
 
 
 def _refreshed(old: Validators, response: ClientResponse) -> Validators:
     """A 304 may carry newer validators (RFC 9110 15.4.5)."""
-    return Validators(
+    return replace(
+        old,
         etag=_bounded(response.headers.get("ETag")) or old.etag,
         last_modified=_bounded(response.headers.get("Last-Modified")) or old.last_modified,
-        body_sha256=old.body_sha256,
     )
 
 

@@ -122,19 +122,25 @@ def test_within_an_origin_everything_goes_along(server: FetchServer, status: int
     assert len(server.talks) == 1
 
 
-def test_nothing_crosses_to_another_origin_and_its_words_do_not_come_back(server: FetchServer) -> None:
+def test_nothing_crosses_to_another_origin_and_its_words_go_to_itself_only(server: FetchServer) -> None:
     with FetchServer() as other:
         server.answers["/feed"] = answer(302, location=other.url("/feed"))
         other.answers["/feed"] = answer(body=BODY, etag='"theirs"', last_modified="their day")
         outcome = poll(server)
         assert isinstance(outcome, Fetched)
         assert outcome.url == other.url("/feed")
-        assert outcome.validators == Validators(body_sha256=DIGEST)
-        assert other.seen[0].carried(*CARRIED) == {}
-        assert poll(server, outcome.validators) == NotModified(
-            feed_id="a", validators=outcome.validators, same_body=True
+        assert outcome.validators == Validators(
+            etag='"theirs"', last_modified="their day", body_sha256=DIGEST, given_by=other.url("/feed")
         )
-        assert server.seen[1].carried("If-None-Match", "If-Modified-Since") == {}
+        assert other.seen[0].carried(*CARRIED) == {}
+        other.answers["/feed"] = answer(304)
+        assert poll(server, outcome.validators) == NotModified(feed_id="a", validators=outcome.validators)
+        asked = {"If-None-Match": '"theirs"', "If-Modified-Since": "their day"}
+        assert server.seen[1].carried(*asked) == {}
+        assert other.seen[1].carried(*CARRIED) == asked
+        server.answers["/feed"] = answer(302, location=other.url("/elsewhere"))
+        poll(server, outcome.validators)
+        assert other.seen[2].carried(*asked) == {}
 
 
 def test_a_304_of_an_origin_that_was_asked_nothing_is_a_fault(server: FetchServer) -> None:

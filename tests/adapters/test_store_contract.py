@@ -83,7 +83,7 @@ def update(feed_id: str, new: tuple[Entry, ...] = (), changed: tuple[Entry, ...]
     return FeedUpdate(
         feed_id=feed_id,
         status=FeedStatus.OK,
-        validators=Validators(etag='"1"', last_modified="yesterday", body_sha256="ab"),
+        validators=Validators(etag='"1"', last_modified="yesterday", body_sha256="ab", given_by="https://x.example/f"),
         checked_at=START,
         next_check_at=START + timedelta(hours=1),
         failures=0,
@@ -114,7 +114,7 @@ def test_a_new_feed_is_due_at_once_and_keeps_its_options(store: Store) -> None:
 
 def test_applying_a_poll_moves_the_feed(store: Store) -> None:
     (state,) = filled(store).states(["ifri"])
-    assert (state.status, state.validators.etag, state.title) == (FeedStatus.OK, '"1"', "A title")
+    assert (state.status, state.validators, state.title) == (FeedStatus.OK, update("ifri").validators, "A title")
     assert (state.checked_at, state.succeeded_at, state.changed_at) == (START, START, START)
     assert state.feed.site_url == "https://ifri.example/"
     assert [state.feed.id for state in store.due(START)] == ["apps"]

@@ -136,6 +136,7 @@ def _write_keys_and_tags(connection: Connection, numbered: Sequence[tuple[int, E
     write_keys(connection, [(id_, entry.keys) for id_, entry in numbered])
     tags = [
         {
+            "holder": id_,
             "entry_id": id_,
             "position": position,
             "name": tag.name,
@@ -147,15 +148,16 @@ def _write_keys_and_tags(connection: Connection, numbered: Sequence[tuple[int, E
         for position, tag in enumerate(entry.tags)
     ]
     if tags:
-        connection.execute(insert(entry_tags), tags)
+        story = select(entries.c.story_seq).where(entries.c.id == bindparam("holder")).scalar_subquery()
+        connection.execute(insert(entry_tags).values(story_seq=story), tags)
 
 
 def _load_tags(connection: Connection, entry_ids: Collection[int]) -> Mapping[int, tuple[Tag, ...]]:
     found: defaultdict[int, list[Tag]] = defaultdict(list)
     for ids in chunks(entry_ids):
         query = select(entry_tags).where(entry_tags.c.entry_id.in_(ids)).order_by(entry_tags.c.position)
-        for id_, _, name, origin, label, evidence in connection.execute(query):
-            found[id_].append(Tag(name=name, origin=origin, label=label, evidence=evidence))
+        for row in connection.execute(query):
+            found[row.entry_id].append(Tag(name=row.name, origin=row.origin, label=row.label, evidence=row.evidence))
     return {id_: tuple(tags) for id_, tags in found.items()}
 
 

@@ -81,7 +81,7 @@ class SqlFeedStore:
             return [_state(row) for row in connection.execute(query).mappings()]
 
 
-_VALIDATORS = ("etag", "last_modified", "body_sha256")
+_VALIDATORS = ("etag", "last_modified", "body_sha256", "given_by")
 
 
 def _active() -> Select[Any]:
@@ -113,6 +113,7 @@ def _update_row(item: FeedUpdate) -> dict[str, Any]:
         "v_etag": item.validators.etag,
         "v_last_modified": item.validators.last_modified,
         "v_body_sha256": item.validators.body_sha256,
+        "v_given_by": item.validators.given_by,
         "v_status": item.status.value,
         "v_next_check_at": item.next_check_at,
         "v_checked_at": item.checked_at,

@@ -62,6 +62,7 @@ feeds = Table(
     Column("etag", Text),
     Column("last_modified", Text),
     Column("body_sha256", String),
+    Column("given_by", Text),
     Column("next_check_at", UtcDateTime, nullable=False),
     Column("checked_at", UtcDateTime),
     Column("succeeded_at", UtcDateTime),
@@ -93,7 +94,7 @@ entries = Table(
     "entries",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("feed_id", ForeignKey("feeds.id"), nullable=False, index=True),
+    Column("feed_id", ForeignKey("feeds.id"), nullable=False),
     Column("story_seq", ForeignKey("stories.seq"), nullable=False, index=True),
     Column("joined_by", String),
     Column("digest", LargeBinary(16), nullable=False),
@@ -117,13 +118,14 @@ entries = Table(
     Column("categories", JSON, nullable=False),
     Column("thumbnails", JSON, nullable=False),
     Column("source", JSON(none_as_null=True)),
+    Index(None, "feed_id", "story_seq"),
 )
 
 entry_identities = Table(
     "entry_identities",
     metadata,
     Column("hash", LargeBinary(16), primary_key=True),
-    Column("entry_id", ForeignKey("entries.id"), nullable=False, index=True),
+    Column("entry_id", ForeignKey("entries.id"), nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -131,7 +133,7 @@ fold_keys = Table(
     "fold_keys",
     metadata,
     Column("hash", LargeBinary(16), primary_key=True),
-    Column("entry_id", ForeignKey("entries.id"), primary_key=True, index=True),
+    Column("entry_id", ForeignKey("entries.id"), primary_key=True),
     sqlite_with_rowid=False,
 )
 
@@ -140,11 +142,12 @@ entry_tags = Table(
     metadata,
     Column("entry_id", ForeignKey("entries.id"), primary_key=True),
     Column("position", Integer, primary_key=True),
+    Column("story_seq", Integer, nullable=False),  # its entry's, so that an index gives a tag's newest Stories
     Column("name", String, nullable=False),
     Column("origin", String, nullable=False),
     Column("label", Text),
     Column("evidence", Text),
-    Index(None, "name", "entry_id"),
+    Index(None, "name", "story_seq"),
     sqlite_with_rowid=False,
 )
 

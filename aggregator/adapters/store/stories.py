@@ -3,7 +3,22 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Integer, Select, String, bindparam, cast, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Integer,
+    Select,
+    String,
+    bindparam,
+    cast,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from aggregator.adapters.store.engine import Database, upsert
 from aggregator.adapters.store.entries import chunks, load_entries
@@ -23,15 +38,11 @@ class SqlStoryStore:
         self, *, limit: int, before: int | None = None, tags: Collection[str] = (), feed_id: str | None = None
     ) -> Sequence[Story]:
         """Stories by descending `seq` (below `before`), only those with all of `tags` and an entry of the feed."""
-        query = select(stories).order_by(stories.c.seq.desc()).limit(limit)
+        seqs = _narrowed(tags, feed_id)
         if before is not None:
-            query = query.where(stories.c.seq < before)
-        for name in sorted(tags):
-            tagged = select(entries.c.story_seq).join_from(entry_tags, entries).where(entry_tags.c.name == name)
-            query = query.where(stories.c.seq.in_(tagged))
-        if feed_id is not None:
-            query = query.where(stories.c.seq.in_(select(entries.c.story_seq).where(entries.c.feed_id == feed_id)))
-        return self._load(query)
+            seqs = seqs.where(seqs.selected_columns[0] < before)
+        seqs = seqs.distinct().order_by(seqs.selected_columns[0].desc()).limit(limit)
+        return self._load(select(stories).where(stories.c.seq.in_(seqs)).order_by(stories.c.seq.desc()))
 
     def after(self, seq: int, *, limit: int) -> Sequence[Story]:
         """Stories by ascending `seq`, above `seq`."""
@@ -63,6 +74,24 @@ class SqlStoryStore:
         ]
 
 
+def _narrowed(tags: Collection[str], feed_id: str | None) -> Select[tuple[int]]:
+    """The `seq` of Stories with all these tags and an entry of the feed.
+
+    One list leads, along its index, and what it gives is looked up in the others: joined whole, they would cost
+    all that a tag ever was given to, for the newest few.
+    """
+    lists: list[tuple[FromClause, ColumnElement[bool]]] = [
+        (table := entry_tags.alias(), table.c.name == name) for name in sorted(tags)
+    ]
+    if feed_id is not None:
+        lists.append((entries, entries.c.feed_id == feed_id))
+    if not lists:
+        return select(stories.c.seq)
+    (lead, condition), *others = lists
+    seq = lead.c.story_seq
+    return select(seq).where(condition, *(exists().where(listed, table.c.story_seq == seq) for table, listed in others))
+
+
 def found_stories(
     connection: Connection, placements: Sequence[Placement], seen: Sequence[datetime]
 ) -> tuple[Mapping[str, int], int]:
@@ -87,9 +116,11 @@ def merge_stories(connection: Connection, merges: Sequence[tuple[str, str]]) -> 
     young, old = bindparam("young", type_=String), bindparam("old", type_=String)
     target = select(stories.c.seq).where(stories.c.id == old).scalar_subquery()
     source = select(stories.c.seq).where(stories.c.id == young).scalar_subquery()
+    moved = select(entries.c.id).where(entries.c.story_seq == target)
     rows = [{"young": young_id, "old": old_id} for young_id, old_id in merges]
     for statement in (
         update(entries).where(entries.c.story_seq == source).values(story_seq=target),
+        update(entry_tags).where(entry_tags.c.entry_id.in_(moved)).values(story_seq=target),
         delete(stories).where(stories.c.id == young),
         update(story_redirects).where(story_redirects.c.story_id == young).values(story_id=old),
         insert(story_redirects).values(old_id=young, story_id=old),

@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("etag", sa.Text(), nullable=True),
         sa.Column("last_modified", sa.Text(), nullable=True),
         sa.Column("body_sha256", sa.String(), nullable=True),
+        sa.Column("given_by", sa.Text(), nullable=True),
         sa.Column("next_check_at", sa.DateTime(), nullable=False),
         sa.Column("checked_at", sa.DateTime(), nullable=True),
         sa.Column("succeeded_at", sa.DateTime(), nullable=True),
@@ -117,7 +118,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["story_seq"], ["stories.seq"], name=op.f("fk_entries_story_seq")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_entries")),
     )
-    op.create_index(op.f("ix_entries_feed_id"), "entries", ["feed_id"])
+    op.create_index(op.f("ix_entries_feed_id_story_seq"), "entries", ["feed_id", "story_seq"])
     op.create_index(op.f("ix_entries_story_seq"), "entries", ["story_seq"])
 
     op.create_table(
@@ -180,12 +181,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("hash", name=op.f("pk_entry_identities")),
         sqlite_with_rowid=False,
     )
-    op.create_index(op.f("ix_entry_identities_entry_id"), "entry_identities", ["entry_id"])
-
     op.create_table(
         "entry_tags",
         sa.Column("entry_id", sa.Integer(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("story_seq", sa.Integer(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("origin", sa.String(), nullable=False),
         sa.Column("label", sa.Text(), nullable=True),
@@ -194,7 +194,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("entry_id", "position", name=op.f("pk_entry_tags")),
         sqlite_with_rowid=False,
     )
-    op.create_index(op.f("ix_entry_tags_name_entry_id"), "entry_tags", ["name", "entry_id"])
+    op.create_index(op.f("ix_entry_tags_name_story_seq"), "entry_tags", ["name", "story_seq"])
 
     op.create_table(
         "fold_keys",
@@ -204,8 +204,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("hash", "entry_id", name=op.f("pk_fold_keys")),
         sqlite_with_rowid=False,
     )
-    op.create_index(op.f("ix_fold_keys_entry_id"), "fold_keys", ["entry_id"])
-
     op.create_table(
         "issue_stories",
         sa.Column("newsletter_id", sa.String(), nullable=False),
