@@ -1,4 +1,5 @@
-"""The commands of `aggregator`, except those of one noun (`feed_commands.py`, `mail_commands.py`)."""
+"""The commands of `aggregator`, except those of one noun (`feed_commands.py`, `mail_commands.py`) or with
+a file of its own (`explain_commands.py`)."""
 
 import signal
 import sys
@@ -9,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from aggregator.cli import feed_commands, mail_commands
+from aggregator.cli import explain_commands, feed_commands, mail_commands
 from aggregator.cli.output import configure_logging, errors, print_json, say
 from aggregator.cli.session import config_path, runtime_of, settings_of
 from aggregator.demo.script import run_demo
@@ -25,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Polls think-tank feeds, folds, tags and republishes them, and mails digests.",
 )
+app.command()(explain_commands.explain)
 app.add_typer(feed_commands.app, name="feeds", help="Look at feeds and at what they would give.")
 app.add_typer(mail_commands.newsletters, name="newsletters", help="Preview, compose and inspect newsletters.")
 app.add_typer(mail_commands.subscribers, name="subscribers", help="Who gets which newsletter.")

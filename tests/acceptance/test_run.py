@@ -134,6 +134,17 @@ def test_two_workers_on_one_database_are_told_apart(tmp_path: Path) -> None:
             assert site.stop() == 0
 
 
+def test_a_story_says_who_gave_it_its_tags(tmp_path: Path) -> None:
+    with FetchServer() as server:
+        server.answers = {"/tank": answer(body=ATOM.format(n=1).encode())}
+        wire = Wire(tmp_path, document(server, "tank"))
+        wire.run("poll")
+        ((story_id,),) = wire.rows("SELECT id FROM stories")
+        given = {(tag["tag"], tag["origin"], tag["evidence"]) for tag in wire.json("explain", story_id)["tags"]}
+        assert given == {("publisher:tank", "feed", None), ("country:jp", "rule", "Japan")}
+        assert "no story 'x'" in wire.run("explain", "x", code=2).stderr
+
+
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     with FetchServer() as server:
         done = Wire(tmp_path, document(server, "tank")).run("run", "--port", str(server.port), code=2)
