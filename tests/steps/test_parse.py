@@ -457,5 +457,7 @@ def test_the_tuning_of_feedparser_changes_no_result(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(feedparser.api, "PREFERRED_XML_PARSERS", ["drv_libxml2"])
     monkeypatch.setattr(feedparser.mixin, "_cp1252", dict(feedparsing.CP1252))
     monkeypatch.setattr(feedparser.mixin, "make_safe_absolute_uri", feedparser.urls.make_safe_absolute_uri)
+    monkeypatch.setattr(feedparser.util.FeedParserDict, "get", feedparsing._get)
+    monkeypatch.setattr(feedparser.util.FeedParserDict, "__contains__", feedparsing._contains)
     assert len(bodies) > 270
     assert found() == tuned
