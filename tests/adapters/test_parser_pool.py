@@ -370,6 +370,7 @@ def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_child_says_when_it_is_spent(
     monkeypatch: pytest.MonkeyPatch, setting: str, value: int, bodies: tuple[bytes, ...], spent: list[bool]
 ) -> None:
+    monkeypatch.setattr(parser_child, "_resident", lambda: 1)  # this process is no child, and as large as its tests
     monkeypatch.setattr(parser_child, setting, value)
     line = Line(Task(read=greedy, cpu=10, memory=1024**3), *(fetched("a", body) for body in bodies))
     serve(line)  # type: ignore[arg-type]
