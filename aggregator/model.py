@@ -57,7 +57,18 @@ class Validators:
     given_by: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rhythm:
+    """What a document says of when to read it again: `ttl`, `skipHours` and `skipDays` of RSS 2.0, in GMT."""
+
+    ttl: timedelta | None = None
+    skip_hours: tuple[int, ...] = ()
+    skip_days: tuple[str, ...] = ()
+
+
 class FeedStatus(StrEnum):
+    """`gone`: the server says so (410); `failures` then counts the days on which it did."""
+
     NEW = "new"
     OK = "ok"
     FAILING = "failing"
@@ -71,7 +82,9 @@ class FeedState:
     feed: Feed
     status: FeedStatus = FeedStatus.NEW
     validators: Validators = Validators()
-    next_check_at: datetime
+    rhythm: Rhythm = Rhythm()
+    next_check_at: datetime | None
+    """None: the feed is gone, and is asked no more."""
     checked_at: datetime | None = None
     succeeded_at: datetime | None = None
     changed_at: datetime | None = None
@@ -296,6 +309,10 @@ class ParsedFeed:
     dropped: int = 0
     warnings: tuple[str, ...] = ()
 
+    @property
+    def rhythm(self) -> Rhythm:
+        return Rhythm(ttl=self.ttl, skip_hours=self.skip_hours, skip_days=self.skip_days)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryKeys:
@@ -393,13 +410,18 @@ class KnownEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedUpdate:
-    """Everything one poll changes, applied whole or not at all."""
+    """Everything one poll changes, applied whole or not at all.
+
+    `url` is the address that was asked: what it says of the feed counts as long as that is its address.
+    """
 
     feed_id: str
+    url: str
     status: FeedStatus
     validators: Validators
+    rhythm: Rhythm = Rhythm()
     checked_at: datetime
-    next_check_at: datetime
+    next_check_at: datetime | None
     failures: int
     error: str | None = None
     title: str | None = None
@@ -679,11 +701,14 @@ class FailedFeed:
     feed_id: str
     cause: Cause
     message: str
-    next_check_at: datetime
+    next_check_at: datetime | None
+    """None: it is not asked again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshReport:
+    """`offline`: no feed could be reached, so the fault is taken to be this machine's and counted against none."""
+
     feeds: int = 0
     fetched: int = 0
     not_modified: int = 0
@@ -692,6 +717,7 @@ class RefreshReport:
     entries_changed: int = 0
     stories_new: int = 0
     failures: tuple[FailedFeed, ...] = ()
+    offline: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

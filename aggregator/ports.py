@@ -45,9 +45,13 @@ class Parser(Protocol):
 
 
 class FeedStore(Protocol):
-    def sync(self, feeds: Sequence[Feed], now: datetime) -> None:
-        """Make the table follow feeds.yaml: new feeds are due now, a changed address loses its validators,
-        feeds no longer named keep their entries and are not polled."""
+    def sync(self, feeds: Sequence[Feed], now: datetime, *, reader: str = "") -> None:
+        """Make the table follow feeds.yaml: new feeds are due now, a changed address begins anew without validators,
+        feeds no longer named keep their entries and are not polled. With another `reader` of documents than last
+        time, no feed has validators."""
+
+    def mend_clock(self, now: datetime) -> int:
+        """Let the wait of feeds that were checked in the future begin anew: the clock was wrong; returns how many."""
 
     def due(self, now: datetime) -> Sequence[FeedState]:
         """Active feeds whose `next_check_at` has come, longest waiting first."""

@@ -71,6 +71,8 @@ log = structlog.get_logger()
 
 EVERYTHING = ""
 """The id of the channel that holds every Story, at `/feed.atom`."""
+READER = f"aggregator {version('aggregator')}, feedparser {version('feedparser')}"
+"""What reads documents: another may see more in what is unchanged."""
 TICK, COMPOSE, DELIVER = timedelta(seconds=15), timedelta(seconds=20), timedelta(seconds=5)
 FIRST_ROUND = timedelta(hours=1)
 """How long Issues wait at most for the first round of polls after a start: after a pause, none goes out without
@@ -176,7 +178,7 @@ class Runtime:
 
     def _follow(self) -> None:
         now, letters = self.clock.now(), self.settings.newsletters
-        self.feeds.sync(self.settings.feeds, now)
+        self.feeds.sync(self.settings.feeds, now, reader=READER)
         due = {
             letter.id: parse_schedule(letter.schedule).next_after(now, ZoneInfo(letter.timezone)) for letter in letters
         }
@@ -228,6 +230,8 @@ class Runtime:
     def tick(self) -> None:
         """Poll what is due, and publish when that or feeds.yaml changed anything."""
         self.facts.record_tick(self.clock.now())
+        if mended := self.feeds.mend_clock(self.clock.now()):
+            log.warning("clock.put_back", feeds=mended, why="they were checked at a time that is yet to come")
         if states := self.feeds.due(self.clock.now()):
             report = self.poll(states)
             log.info("poll", **{name: getattr(report, name) for name in ("feeds", "fetched", "failed", "entries_new")})

@@ -13,6 +13,7 @@ from aggregator.model import (
     EntryKeys,
     Feed,
     FeedState,
+    FeedStatus,
     FeedUpdate,
     FetchOutcome,
     FetchRequest,
@@ -24,6 +25,7 @@ from aggregator.model import (
     Publication,
     Read,
     Reading,
+    Rhythm,
     SafeHtml,
     Story,
     Validators,
@@ -31,6 +33,9 @@ from aggregator.model import (
 from aggregator.steps.identity import identify
 
 START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+
+
+MADE = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @dataclass
@@ -97,24 +102,42 @@ class MemoryStore:
         self._redirects: dict[str, str] = {}
         self._identities: dict[bytes, int] = {}
         self._folds: dict[bytes, list[int]] = {}
+        self._reader = ""
         self._seq = 0
         self._version = 0
 
-    def sync(self, feeds: Sequence[Feed], now: datetime) -> None:
+    def sync(self, feeds: Sequence[Feed], now: datetime, *, reader: str = "") -> None:
         self._active = {feed.id for feed in feeds}
         for feed in feeds:
             feed = replace(feed, options=replace(feed.options, headers=()))
-            old = self._states.get(feed.id)
-            if old is None:
-                self._states[feed.id] = FeedState(feed=feed, next_check_at=now)
-            elif old.feed.url != feed.url:
-                self._states[feed.id] = replace(old, feed=feed, validators=Validators(), next_check_at=now, failures=0)
-            else:
-                self._states[feed.id] = replace(old, feed=replace(feed, site_url=feed.site_url or old.feed.site_url))
+            old = self._states.get(feed.id, FeedState(feed=feed, next_check_at=now))
+            moved = replace(
+                old,
+                status=FeedStatus.NEW,
+                validators=Validators(),
+                rhythm=Rhythm(),
+                next_check_at=now,
+                failures=0,
+                error=None,
+            )
+            state = old if old.feed.url == feed.url else moved
+            self._states[feed.id] = replace(state, feed=replace(feed, site_url=feed.site_url or old.feed.site_url))
+        if self._reader != reader:
+            for id_, state in self._states.items():
+                self._states[id_] = replace(state, validators=Validators())
+            self._reader = reader
+
+    def mend_clock(self, now: datetime) -> int:
+        ahead = [state for state in self._states.values() if state.checked_at and state.checked_at > now >= MADE]
+        for state in ahead:
+            wait = state.next_check_at and state.checked_at and state.next_check_at - state.checked_at
+            due = None if wait is None else now + wait
+            self._states[state.feed.id] = replace(state, checked_at=now, next_check_at=due)
+        return len(ahead)
 
     def due(self, now: datetime) -> Sequence[FeedState]:
-        waiting = [state for state in self.states() if state.next_check_at <= now]
-        return sorted(waiting, key=lambda state: (state.next_check_at, state.feed.id))
+        waiting = [(state.next_check_at, state.feed.id, state) for state in self.states() if state.next_check_at]
+        return [state for moment, _, state in sorted(waiting, key=lambda row: row[:2]) if moment <= now]
 
     def states(self, ids: Collection[str] | None = None) -> Sequence[FeedState]:
         wanted = self._active if ids is None else self._active & set(ids)
@@ -156,11 +179,14 @@ class MemoryStore:
 
     def _apply_state(self, update: FeedUpdate) -> None:
         old = self._states[update.feed_id]
+        if old.feed.url != update.url:
+            return
         self._states[update.feed_id] = replace(
             old,
             feed=replace(old.feed, site_url=old.feed.site_url or update.site_url),
             status=update.status,
             validators=update.validators,
+            rhythm=update.rhythm,
             checked_at=update.checked_at,
             next_check_at=update.next_check_at,
             failures=update.failures,

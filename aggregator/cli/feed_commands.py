@@ -33,7 +33,7 @@ def list_feeds(context: typer.Context, as_json: Json = False) -> None:
                 state.feed.id,
                 state.status,
                 counts.get(state.feed.id, 0),
-                f"{state.next_check_at:%Y-%m-%d %H:%M}",
+                f"{state.next_check_at:%Y-%m-%d %H:%M}" if state.next_check_at else "never",
                 state.error,
             )
             for state in states

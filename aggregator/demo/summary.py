@@ -21,7 +21,7 @@ class PolledFeed:
     language: str | None
     entries: int
     error: str | None
-    next_check_at: datetime
+    next_check_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +122,11 @@ def _poll(summary: DemoSummary) -> Iterator[str]:
         state = _short(feed.error, WIDTH - 33) if feed.error else f"{feed.entries:3} entries  {feed.language or ''}"
         yield f"    {feed.name:28} {state}"
         if feed.error:
-            yield f"    {'':28} next try {feed.next_check_at:%d %b %H:%M} UTC; the others go on without it"
+            yield f"    {'':28} {_next_try(feed.next_check_at)}; the others go on without it"
+
+
+def _next_try(moment: datetime | None) -> str:
+    return f"next try {moment:%d %b %H:%M} UTC" if moment else "not tried again"
 
 
 def _fold(summary: DemoSummary) -> Iterator[str]:

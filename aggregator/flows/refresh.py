@@ -9,24 +9,37 @@ memory does not grow with the number of feeds, and a kill loses at most the batc
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
+import structlog
+
+from aggregator.errors import StoreError
 from aggregator.model import (
+    Cause,
+    Clustering,
     FailedFeed,
     Feed,
     FeedState,
     FeedUpdate,
     FetchFailed,
     FetchRequest,
+    KnownEntry,
     NotModified,
     PollOutcome,
     Read,
     RefreshReport,
 )
 from aggregator.ports import Clock, EntryStore, FeedStore, Fetcher, Parser
-from aggregator.steps.cadence import next_check
+from aggregator.steps.cadence import OFFLINE_WAIT, next_check
 from aggregator.steps.clustering import cluster
-from aggregator.steps.decide import decide
+from aggregator.steps.decide import decide, failures_after, not_asked
 from aggregator.steps.tagging import CompiledRule, tag_entry
+
+log = structlog.get_logger()
+
+ON_THE_WAY = frozenset({Cause.DNS, Cause.CONNECT, Cause.TIMEOUT})
+HOSTS_TO_TELL = 5
+"""Fewer hosts than this may all be down while this machine is online."""
 
 Progress = Callable[[RefreshReport], None]
 
@@ -59,20 +72,50 @@ def refresh(
     progress: Progress = lambda report: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> RefreshReport:
-    """Poll the feeds of `states` once; a bad feed is recorded on that feed and disturbs no other."""
-    by_id = {state.feed.id: state for state in states if state.feed.id in plan.feeds}
-    report = RefreshReport(feeds=len(by_id))
+    """Poll the feeds of `states` once; a bad feed is recorded on that feed and disturbs no other.
+
+    Failures of the way (DNS, connect, time) wait until something shows that this machine is online. When nothing in
+    the round does, the fault is taken to be ours: no feed is blamed, and all are asked again soon.
+    """
+    # A feed whose address was edited since `states` were read would be sent the validators of the old one.
+    by_id = {state.feed.id: state for state in states if _is_as_planned(state, plan)}
+    report, waiting = RefreshReport(feeds=len(by_id)), list[PollOutcome]()
+    online = len({urlsplit(state.feed.url).hostname for state in by_id.values()}) < HOSTS_TO_TELL
     requests = [_request(state, plan.feeds[feed_id]) for feed_id, state in by_id.items()]
     for outcomes in ports.parser.parse(ports.fetcher.fetch(requests)):
-        report = _absorb(ports, plan, by_id, outcomes, report)
-        progress(report)
+        online = online or not all(map(_failed_on_the_way, outcomes))
+        waiting += outcomes
+        if online:
+            report = _absorb(ports, plan, by_id, waiting, report)
+            waiting = []
+        progress(replace(report, failed=report.failed + len(waiting)))
         if should_stop():
-            break
-    return report
+            return report
+    return _offline(ports, by_id, waiting, report) if waiting else report
+
+
+def _is_as_planned(state: FeedState, plan: RefreshPlan) -> bool:
+    feed = plan.feeds.get(state.feed.id)
+    return feed is not None and feed.url == state.feed.url
 
 
 def _request(state: FeedState, feed: Feed) -> FetchRequest:
     return FetchRequest(feed_id=feed.id, url=feed.url, validators=state.validators, headers=feed.options.headers)
+
+
+def _failed_on_the_way(outcome: PollOutcome) -> bool:
+    return isinstance(outcome, FetchFailed) and outcome.cause in ON_THE_WAY
+
+
+def _offline(
+    ports: RefreshPorts, states: Mapping[str, FeedState], outcomes: Sequence[PollOutcome], report: RefreshReport
+) -> RefreshReport:
+    """No feed of the round was reached."""
+    now = ports.clock.now()
+    log.warning("refresh.offline", feeds=len(outcomes))
+    updates = [not_asked(states[outcome.feed_id], now=now, next_check_at=now + OFFLINE_WAIT) for outcome in outcomes]
+    founded = ports.feeds.apply(updates, Clustering(placements=()))
+    return replace(_added(report, outcomes, updates, founded), offline=True)
 
 
 def _absorb(
@@ -82,46 +125,56 @@ def _absorb(
     outcomes: Sequence[PollOutcome],
     report: RefreshReport,
 ) -> RefreshReport:
+    """Store what a batch brought; should our own code fail on one of its feeds, that one fails alone."""
+    try:
+        updates, founded = _store(ports, plan, states, outcomes)
+    except StoreError:
+        raise
+    except Exception as error:
+        if len(outcomes) > 1:
+            for outcome in outcomes:
+                report = _absorb(ports, plan, states, [outcome], report)
+            return report
+        outcomes = [_our_fault(outcomes[0], error)]
+        updates, founded = _store(ports, plan, states, outcomes)
+    return _added(report, outcomes, updates, founded)
+
+
+def _our_fault(outcome: PollOutcome, error: Exception) -> FetchFailed:
+    log.error("refresh.feed_failed", feed_id=outcome.feed_id, exc_info=error)
+    message = f"our own fault ({type(error).__name__}), please report it; the log says where"
+    return FetchFailed(feed_id=outcome.feed_id, cause=Cause.INTERNAL, message=message)
+
+
+def _store(
+    ports: RefreshPorts, plan: RefreshPlan, states: Mapping[str, FeedState], outcomes: Sequence[PollOutcome]
+) -> tuple[Sequence[FeedUpdate], int]:
+    """The line of a poll from `known` to `apply`; returns what was written and the number of Stories founded."""
     now = ports.clock.now()
     reads = [outcome for outcome in outcomes if isinstance(outcome, Read)]
     keys = {key for read in reads for entry in read.reading.keys for key in entry.identity}
     known = ports.entries.known(keys) if keys else {}
-    updates = [
-        _tagged(
-            decide(
-                states[outcome.feed_id],
-                outcome,
-                known,
-                now=now,
-                next_check_at=_next_check(plan, states[outcome.feed_id], outcome, now),
-            ),
-            plan,
-            now,
-        )
-        for outcome in outcomes
-    ]
+    updates = [_tagged(_decided(plan, states[outcome.feed_id], outcome, known, now), plan, now) for outcome in outcomes]
     new = [entry for update in updates for entry in update.new]
     changed = [entry for update in updates for entry in update.changed]
     folds = {key for entry in (*new, *changed) for key in entry.keys.fold}
     clustering = cluster(new, ports.entries.candidates(folds) if folds else (), changed, known.values())
-    founded = ports.feeds.apply(updates, clustering)
-    return _added(report, outcomes, updates, founded)
+    return updates, ports.feeds.apply(updates, clustering)
 
 
-def _next_check(plan: RefreshPlan, state: FeedState, outcome: PollOutcome, now: datetime) -> datetime:
-    failed = isinstance(outcome, FetchFailed)
-    feed = outcome.reading.feed if isinstance(outcome, Read) else None
-    return next_check(
+def _decided(
+    plan: RefreshPlan, state: FeedState, outcome: PollOutcome, known: Mapping[bytes, KnownEntry], now: datetime
+) -> FeedUpdate:
+    moment = next_check(
         feed_id=outcome.feed_id,
         now=now,
         every=plan.feeds[outcome.feed_id].options.every or plan.every,
         wishes=outcome.wishes,
-        ttl=feed.ttl if feed else None,
-        skip_hours=feed.skip_hours if feed else (),
-        skip_days=feed.skip_days if feed else (),
-        failures=state.failures + 1 if failed else 0,
+        rhythm=outcome.reading.feed.rhythm if isinstance(outcome, Read) else state.rhythm,
+        failures=failures_after(state, outcome, now=now),
         cause=outcome.cause if isinstance(outcome, FetchFailed) else None,
     )
+    return decide(state, outcome, known, now=now, next_check_at=moment)
 
 
 def _tagged(update: FeedUpdate, plan: RefreshPlan, now: datetime) -> FeedUpdate:

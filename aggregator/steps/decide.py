@@ -34,7 +34,7 @@ def decide(
     known: Mapping[bytes, KnownEntry],
     *,
     now: datetime,
-    next_check_at: datetime,
+    next_check_at: datetime | None,
 ) -> FeedUpdate:
     """The one thing to write for this poll; `known` maps identity keys of this feed to stored entries.
 
@@ -44,11 +44,13 @@ def decide(
         case FetchFailed():
             return FeedUpdate(
                 feed_id=state.feed.id,
+                url=state.feed.url,
                 status=FeedStatus.GONE if outcome.cause is Cause.GONE else FeedStatus.FAILING,
                 validators=state.validators,
+                rhythm=state.rhythm,
                 checked_at=now,
                 next_check_at=next_check_at,
-                failures=state.failures + 1,
+                failures=failures_after(state, outcome, now=now),
                 error=f"{outcome.cause}: {outcome.message}",
             )
         case NotModified():
@@ -57,11 +59,39 @@ def decide(
             return _read(state, outcome, known, now=now, next_check_at=next_check_at)
 
 
-def _succeeded(state: FeedState, outcome: NotModified, *, now: datetime, next_check_at: datetime) -> FeedUpdate:
+def failures_after(state: FeedState, outcome: PollOutcome, *, now: datetime) -> int:
+    """Failures in a row, or for a feed that is gone, the days on which it was."""
+    if not isinstance(outcome, FetchFailed):
+        return 0
+    if outcome.cause is not Cause.GONE:
+        return state.failures + 1
+    if state.status is not FeedStatus.GONE or state.checked_at is None:
+        return 1
+    return state.failures + (state.checked_at.date() < now.date())
+
+
+def not_asked(state: FeedState, *, now: datetime, next_check_at: datetime) -> FeedUpdate:
+    """What to write when the fault of a failed poll is ours: nothing but the time."""
     return FeedUpdate(
         feed_id=state.feed.id,
+        url=state.feed.url,
+        status=state.status,
+        validators=state.validators,
+        rhythm=state.rhythm,
+        checked_at=now,
+        next_check_at=next_check_at,
+        failures=state.failures,
+        error=state.error,
+    )
+
+
+def _succeeded(state: FeedState, outcome: NotModified, *, now: datetime, next_check_at: datetime | None) -> FeedUpdate:
+    return FeedUpdate(
+        feed_id=state.feed.id,
+        url=state.feed.url,
         status=FeedStatus.OK,
         validators=outcome.validators,
+        rhythm=state.rhythm,
         checked_at=now,
         next_check_at=next_check_at,
         failures=0,
@@ -70,7 +100,7 @@ def _succeeded(state: FeedState, outcome: NotModified, *, now: datetime, next_ch
 
 
 def _read(
-    state: FeedState, read: Read, known: Mapping[bytes, KnownEntry], *, now: datetime, next_check_at: datetime
+    state: FeedState, read: Read, known: Mapping[bytes, KnownEntry], *, now: datetime, next_check_at: datetime | None
 ) -> FeedUpdate:
     new: list[Entry] = []
     changed: list[Entry] = []
@@ -89,8 +119,10 @@ def _read(
     feed = read.reading.feed
     return FeedUpdate(
         feed_id=state.feed.id,
+        url=state.feed.url,
         status=FeedStatus.OK,
         validators=read.validators,
+        rhythm=feed.rhythm,
         checked_at=now,
         next_check_at=next_check_at,
         failures=0,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import pytest
@@ -18,6 +18,7 @@ from aggregator.model import (
     Link,
     Person,
     Placement,
+    Rhythm,
     SafeHtml,
     Source,
     Tag,
@@ -82,6 +83,7 @@ def entry(feed_id: str, title: str, *tags: Tag) -> Entry:
 def update(feed_id: str, new: tuple[Entry, ...] = (), changed: tuple[Entry, ...] = ()) -> FeedUpdate:
     return FeedUpdate(
         feed_id=feed_id,
+        url=f"https://{feed_id}.example/rss",
         status=FeedStatus.OK,
         validators=Validators(etag='"1"', last_modified="yesterday", body_sha256="ab", given_by="https://x.example/f"),
         checked_at=START,
@@ -137,13 +139,95 @@ def test_a_failure_keeps_the_last_success(store: Store) -> None:
     assert (state.succeeded_at, state.checked_at, state.error, state.title) == (START, later, "dns: no", "A title")
 
 
-def test_a_new_address_is_due_now_and_has_no_validators(store: Store) -> None:
+MOVED = replace(IFRI, url="https://ifri.example/new")
+RHYTHM = Rhythm(ttl=timedelta(hours=6), skip_hours=(3, 4), skip_days=("Sunday",))
+
+
+def test_a_new_address_begins_anew(store: Store) -> None:
     filled(store)
     later = START + timedelta(minutes=5)
-    store.sync([replace(IFRI, url="https://ifri.example/new"), APPS], later)
+    store.apply([replace(update("ifri"), status=FeedStatus.GONE, failures=3, error="gone", rhythm=RHYTHM)], founding())
+    store.sync([MOVED, APPS], later)
     (state,) = store.states(["ifri"])
-    assert state.validators == Validators()
-    assert state.next_check_at == later
+    assert (state.status, state.failures, state.error) == (FeedStatus.NEW, 0, None)
+    assert (state.validators, state.rhythm, state.next_check_at) == (Validators(), Rhythm(), later)
+    assert (state.feed.site_url, state.succeeded_at) == ("https://ifri.example/", START)
+
+
+def test_what_the_old_address_answers_says_nothing_of_the_new_but_its_entries_count(store: Store) -> None:
+    store.sync([IFRI, APPS], START)
+    store.sync([MOVED, APPS], START)
+    assert store.apply([update("ifri", (entry("ifri", "One"),))], founding("story-1")) == 1
+    (state,) = store.states(["ifri"])
+    assert (state.validators, state.checked_at, state.next_check_at) == (Validators(), None, START)
+
+
+def test_another_reader_has_no_validators(store: Store) -> None:
+    store.sync([IFRI, APPS], START, reader="1")
+    store.apply([update("ifri")], founding())
+    store.sync([IFRI, APPS], START, reader="1")
+    assert store.states(["ifri"])[0].validators == update("ifri").validators
+    store.sync([IFRI, APPS], START, reader="2")
+    (state,) = store.states(["ifri"])
+    assert (state.validators, state.next_check_at) == (Validators(), update("ifri").next_check_at)
+
+
+def test_a_rhythm_comes_back_whole(store: Store) -> None:
+    store.sync([IFRI, APPS], START)
+    assert store.states(["ifri"])[0].rhythm == Rhythm()
+    store.apply([replace(update("ifri"), rhythm=RHYTHM)], founding())
+    assert store.states(["ifri"])[0].rhythm == RHYTHM
+
+
+def test_a_feed_that_is_asked_no_more_is_never_due(store: Store) -> None:
+    store.sync([IFRI], START)
+    store.apply([replace(update("ifri"), next_check_at=None)], founding())
+    assert store.due(START + timedelta(days=36500)) == []
+    assert [state.next_check_at for state in store.states()] == [None]
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(days=3650)])
+def test_a_wait_that_began_in_the_future_begins_anew(store: Store, ahead: timedelta) -> None:
+    store.sync([IFRI, APPS], START)
+    polled = replace(update("ifri"), checked_at=START + ahead, next_check_at=START + ahead + timedelta(hours=2))
+    ended = replace(polled, feed_id="apps", url=APPS.url, next_check_at=None)
+    store.apply([polled, ended], founding())
+    assert store.mend_clock(START) == 2
+    states = {state.feed.id: state for state in store.states()}
+    assert (states["ifri"].checked_at, states["ifri"].next_check_at) == (START, START + timedelta(hours=2))
+    assert (states["apps"].checked_at, states["apps"].next_check_at) == (START, None)
+    assert store.mend_clock(START) == 0
+
+
+def test_a_clock_at_its_beginning_mends_nothing(store: Store) -> None:
+    filled(store)
+    assert store.mend_clock(datetime(1970, 1, 1, tzinfo=UTC)) == 0
+    assert store.states(["ifri"])[0].checked_at == START
+
+
+PAST_THE_LIMIT = 33_000
+"""SQLite admits 32,766 parameters in one statement."""
+
+
+def test_any_number_of_feeds_and_keys_can_be_asked_for(store: Store) -> None:
+    filled(store)
+    keys = entry("ifri", "One").keys
+    strange = [number.to_bytes(16) for number in range(PAST_THE_LIMIT)]
+    assert set(store.known([*strange, *keys.identity])) == set(keys.identity)
+    assert [candidate.title for candidate in store.candidates([*strange, *keys.fold])] == ["One"]
+    assert [state.feed.id for state in store.states(["ifri", *map(str, range(PAST_THE_LIMIT))])] == ["ifri"]
+
+
+@pytest.mark.slow
+def test_any_number_of_entries_can_be_new_or_changed_at_once() -> None:
+    with sql_store() as store:
+        store.sync([IFRI], START)
+        many = tuple(entry("ifri", f"Entry {number}", TAG) for number in range(PAST_THE_LIMIT))
+        assert store.apply([update("ifri", many)], founding(*(f"story-{n}" for n in range(len(many))))) == len(many)
+        found = store.known(item.keys.identity[0] for item in many)
+        edited = tuple(replace(item, id=found[item.keys.identity[0]].id) for item in many)
+        store.apply([update("ifri", changed=edited)], founding())
+        assert len(store.newest(limit=len(many) + 1, tags=["country:jp"])) == len(many)
 
 
 def test_a_feed_taken_out_is_not_polled_and_its_entries_stay(store: Store) -> None:

@@ -1,14 +1,20 @@
 """The polling flow as a whole, on in-memory ports and a frozen clock."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import structlog
 
+from aggregator.errors import StoreError
 from aggregator.flows.refresh import RefreshPlan, RefreshPorts, refresh
 from aggregator.model import (
     Cause,
+    Clustering,
     Feed,
+    FeedStatus,
+    FeedUpdate,
     Fetched,
     FetchFailed,
     FetchOutcome,
@@ -16,10 +22,11 @@ from aggregator.model import (
     NotModified,
     ParsedEntry,
     RefreshReport,
+    Tag,
     TagRule,
     Validators,
 )
-from aggregator.steps.tagging import compile_rules
+from aggregator.steps.tagging import compile_rules, tag_entry
 from tests.fakes import FrozenClock, MemoryStore, ScriptedFetcher, ScriptedParser, parsed, reading
 
 HOUR = timedelta(hours=1)
@@ -53,11 +60,13 @@ class House:
     def says(self, outcome: FetchOutcome) -> None:
         self.fetcher.outcomes[outcome.feed_id] = outcome
 
-    def poll(self) -> RefreshReport:
-        ports = RefreshPorts(
+    def ports(self) -> RefreshPorts:
+        return RefreshPorts(
             feeds=self.store, entries=self.store, fetcher=self.fetcher, parser=self.parser, clock=self.clock
         )
-        return refresh(ports, self.plan, self.store.due(self.clock.now()))
+
+    def poll(self) -> RefreshReport:
+        return refresh(self.ports(), self.plan, self.store.due(self.clock.now()))
 
     def titles(self) -> list[list[str]]:
         return [[entry.title for entry in story.entries] for story in self.store.after(0, limit=100)]
@@ -127,15 +136,147 @@ def test_a_re_dated_re_ordered_tracked_feed_brings_nothing_new() -> None:
     assert len(house.titles()) == 2
 
 
+HOSTS = ("a", "b", "c", "d", "e")
+
+
+def lost(feed_id: str, cause: Cause = Cause.DNS) -> FetchFailed:
+    return FetchFailed(feed_id=feed_id, cause=cause, message="no way")
+
+
+@pytest.mark.parametrize("batch", [1, 2, 100])
+def test_when_no_feed_is_reached_none_is_blamed(batch: int) -> None:
+    house = House(*HOSTS, batch=batch)
+    for feed_id, cause in zip(HOSTS, (Cause.DNS, Cause.CONNECT, Cause.TIMEOUT, Cause.DNS, Cause.DNS), strict=True):
+        house.says(lost(feed_id, cause))
+    with structlog.testing.capture_logs() as logs:
+        report = house.poll()
+    assert (report.offline, report.failed, len(report.failures)) == (True, 5, 5)
+    assert [(entry["event"], entry["feeds"]) for entry in logs] == [("refresh.offline", 5)]
+    states = house.store.states()
+    assert {(state.status, state.failures, state.error) for state in states} == {(FeedStatus.NEW, 0, None)}
+    house.clock.advance(minutes=5)
+    assert len(house.store.due(house.clock.now())) == 5
+
+
+@pytest.mark.parametrize("batch", [1, 100])
+@pytest.mark.parametrize("reached", [NotModified(feed_id="e", validators=Validators()), lost("e", Cause.STATUS)])
+def test_one_answer_shows_that_the_others_are_to_blame(batch: int, reached: FetchOutcome) -> None:
+    house = House(*HOSTS, batch=batch)
+    for feed_id in HOSTS[:4]:
+        house.says(lost(feed_id))
+    house.says(reached)
+    assert not house.poll().offline
+    assert [state.failures for state in house.store.states(HOSTS[:4])] == [1, 1, 1, 1]
+
+
+def test_a_few_feeds_may_all_be_down() -> None:
+    house = House(*HOSTS[:4])
+    for feed_id in HOSTS[:4]:
+        house.says(lost(feed_id))
+    assert not house.poll().offline
+    assert {state.failures for state in house.store.states()} == {1}
+
+
+def test_being_stopped_while_nothing_is_reached_leaves_every_feed_due() -> None:
+    house = House(*HOSTS, batch=1)
+    for feed_id in HOSTS:
+        house.says(lost(feed_id))
+    due = house.store.due(house.clock.now())
+    report = refresh(house.ports(), house.plan, due, should_stop=lambda: True)
+    assert (report.failed, report.offline) == (0, False)
+    assert len(house.store.due(house.clock.now())) == 5
+
+
+def test_a_fault_of_ours_costs_its_own_feed_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House("bad", "good", "well")
+    house.answers("good", parsed("One"))
+    house.answers("bad", parsed("Two"))
+    house.answers("well", parsed("Three"))
+
+    def tag(entry: ParsedEntry, feed: Feed, *rest: object) -> tuple[Tag, ...]:
+        return tag_entry(entry, feed, *rest) if feed.id != "bad" else (_ for _ in ()).throw(KeyError("x"))
+
+    monkeypatch.setattr("aggregator.flows.refresh.tag_entry", tag)
+    with structlog.testing.capture_logs() as logs:
+        report = house.poll()
+    assert (report.fetched, report.failed, report.entries_new) == (2, 1, 2)
+    assert [(entry["event"], entry["feed_id"]) for entry in logs] == [("refresh.feed_failed", "bad")]
+    (state,) = house.store.states(["bad"])
+    assert state.error == "internal: our own fault (KeyError), please report it; the log says where"
+    assert house.titles() == [["One"], ["Three"]]
+
+
+def test_a_database_that_cannot_be_written_stops_the_round() -> None:
+    house = House("a", "b")
+    house.answers("a", parsed("One"))
+    house.answers("b", parsed("Two"))
+
+    class Locked(MemoryStore):
+        calls = 0
+
+        def apply(self, updates: Sequence[FeedUpdate], clustering: Clustering) -> int:
+            self.calls += 1
+            raise StoreError("database: locked")
+
+    house.store = locked = Locked()
+    locked.sync([*house.plan.feeds.values()], house.clock.now())
+    with pytest.raises(StoreError):
+        house.poll()
+    assert locked.calls == 1
+    assert len(locked.due(house.clock.now())) == 2
+
+
+def test_a_feed_whose_address_was_edited_meanwhile_is_left_for_the_next_round() -> None:
+    house = House("ifri")
+    house.answers("ifri", parsed("One"))
+    due = house.store.due(house.clock.now())
+    moved = replace(house.plan.feeds["ifri"], url="https://new.example/rss")
+    house.plan = replace(house.plan, feeds={"ifri": moved})
+    assert refresh(house.ports(), house.plan, due).feeds == 0
+    assert house.fetcher.asked == []
+    house.store.sync([moved], house.clock.now())
+    assert house.poll().fetched == 1
+    assert house.fetcher.asked[0].url == "https://new.example/rss"
+
+
+def test_the_rhythm_of_a_document_holds_while_it_is_not_modified() -> None:
+    house = House("ifri")
+    house.answers("ifri", parsed("One"))
+    said = house.parser.readings["ifri"]
+    house.parser.readings["ifri"] = replace(said, feed=replace(said.feed, ttl=timedelta(hours=12)))
+    house.poll()
+    for _ in range(3):
+        (state,) = house.store.states()
+        assert state.next_check_at is not None
+        assert state.next_check_at - house.clock.now() >= timedelta(hours=12)
+        house.clock.moment = state.next_check_at
+        house.says(NotModified(feed_id="ifri", validators=Validators()))
+        assert house.poll().not_modified == 1
+
+
+def test_a_feed_that_is_gone_on_three_days_is_asked_no_more_and_keeps_its_entries() -> None:
+    house = House("ifri")
+    house.answers("ifri", parsed("One"))
+    house.poll()
+    house.says(FetchFailed(feed_id="ifri", cause=Cause.GONE, message="410"))
+    report, polls = RefreshReport(), 0
+    for _ in range(24 * 10):
+        house.clock.advance(hours=1)
+        if house.store.due(house.clock.now()):
+            report, polls = house.poll(), polls + 1
+    assert polls == 3
+    assert report.failures[0].next_check_at is None
+    assert house.titles() == [["One"]]
+
+
 def test_progress_is_told_after_each_batch_and_stopping_keeps_the_rest_due() -> None:
     house = House("a", "b", batch=1)
     house.answers("a", parsed("One"))
     house.answers("b", parsed("Two"))
     told: list[int] = []
-    ports = RefreshPorts(
-        feeds=house.store, entries=house.store, fetcher=house.fetcher, parser=house.parser, clock=house.clock
-    )
     due = house.store.due(house.clock.now())
-    refresh(ports, house.plan, due, progress=lambda report: told.append(report.fetched), should_stop=lambda: True)
+    refresh(
+        house.ports(), house.plan, due, progress=lambda report: told.append(report.fetched), should_stop=lambda: True
+    )
     assert told == [1]
     assert [state.feed.id for state in house.store.due(house.clock.now())] == ["b"]

@@ -16,12 +16,15 @@ from aggregator.model import (
     Link,
     NotModified,
     ParsedEntry,
+    ParsedFeed,
     Read,
+    Reading,
+    Rhythm,
     SafeHtml,
     ServerWishes,
     Validators,
 )
-from aggregator.steps.decide import decide
+from aggregator.steps.decide import decide, failures_after, not_asked
 from tests.fakes import START, parsed, reading
 
 NEXT = START + timedelta(hours=1)
@@ -63,8 +66,45 @@ def test_a_failure_keeps_validators_and_counts() -> None:
     assert update.next_check_at == NEXT
 
 
+GONE = FetchFailed(feed_id="ifri", cause=Cause.GONE, message="410")
+
+
 def test_gone_is_a_state_of_its_own() -> None:
-    assert decided(FetchFailed(feed_id="ifri", cause=Cause.GONE, message="410")).status is FeedStatus.GONE
+    assert decided(GONE).status is FeedStatus.GONE
+
+
+@pytest.mark.parametrize(
+    ("status", "checked", "failures"),
+    [
+        (FeedStatus.FAILING, START - timedelta(days=1), 1),
+        (FeedStatus.GONE, None, 1),
+        (FeedStatus.GONE, START - timedelta(days=1), 4),
+        (FeedStatus.GONE, START - timedelta(hours=1), 3),
+    ],
+    ids=["failing till now", "never checked", "on another day", "twice a day"],
+)
+def test_a_feed_that_is_gone_counts_the_days(status: FeedStatus, checked: datetime | None, failures: int) -> None:
+    state = replace(STATE, status=status, checked_at=checked)
+    assert failures_after(state, GONE, now=START) == failures
+    assert decide(state, GONE, {}, now=START, next_check_at=None).failures == failures
+
+
+def test_what_a_document_says_of_its_rhythm_is_kept_until_another_does() -> None:
+    rhythm = Rhythm(ttl=timedelta(hours=6), skip_hours=(3,))
+    said = replace(read(), reading=Reading(feed=ParsedFeed(format="rss20", ttl=rhythm.ttl, skip_hours=(3,)), keys=()))
+    assert decided(said).rhythm == rhythm
+    state = replace(STATE, rhythm=rhythm)
+    for outcome in (NotModified(feed_id="ifri", validators=Validators()), GONE):
+        assert decide(state, outcome, {}, now=START, next_check_at=NEXT).rhythm == rhythm
+
+
+def test_a_poll_that_failed_for_our_own_fault_writes_the_time_alone() -> None:
+    state = replace(STATE, error="timeout: no answer", rhythm=Rhythm(skip_hours=(3,)))
+    update = not_asked(state, now=START, next_check_at=NEXT)
+    assert (update.checked_at, update.next_check_at) == (START, NEXT)
+    kept = ("status", "validators", "rhythm", "failures", "error")
+    assert [getattr(update, name) for name in kept] == [getattr(state, name) for name in kept]
+    assert not update.succeeded
 
 
 def test_not_modified_clears_the_error_and_takes_new_validators() -> None:

@@ -174,6 +174,7 @@ def entry(feed_id: str, title: str, *tags: Tag, **fields: object) -> Entry:
 def poll(feed_id: str, now: datetime, *new: Entry) -> FeedUpdate:
     return FeedUpdate(
         feed_id=feed_id,
+        url={feed.id: feed.url for feed in (IFRI, APPS, QUIET)}.get(feed_id, ""),
         status=FeedStatus.OK,
         validators=Validators(),
         checked_at=now,

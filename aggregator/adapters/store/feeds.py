@@ -1,16 +1,17 @@
 """Feeds: what feeds.yaml names, when each is due, and the one transaction that applies a poll."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, RowMapping, Select, bindparam, case, func, select, update
+from sqlalchemy.dialects.sqlite import Insert
 
 from aggregator.adapters.store.engine import Database, upsert
-from aggregator.adapters.store.entries import insert_entries, update_entries, write_keys
-from aggregator.adapters.store.schema import entries, feeds
+from aggregator.adapters.store.entries import chunks, insert_entries, update_entries, write_keys
+from aggregator.adapters.store.schema import entries, facts, feeds
 from aggregator.adapters.store.stories import found_stories, merge_stories, touch_stories
-from aggregator.model import Clustering, Feed, FeedOptions, FeedState, FeedStatus, FeedUpdate, Validators
+from aggregator.model import Clustering, Feed, FeedOptions, FeedState, FeedStatus, FeedUpdate, Rhythm, Validators
 
 
 class SqlFeedStore:
@@ -19,27 +20,35 @@ class SqlFeedStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def sync(self, configured: Sequence[Feed], now: datetime) -> None:
-        """Make the table follow feeds.yaml: a new feed, or a new address, is due now and has no validators."""
+    def sync(self, configured: Sequence[Feed], now: datetime, *, reader: str = "") -> None:
+        """Make the table follow feeds.yaml: a new feed, or a new address, is due now and has no validators.
+
+        Nor has any, once documents are read by another `reader`: it may see more in them.
+        """
         rows = [_config_row(feed, now) for feed in configured]
         with self._database.write() as connection:
             connection.execute(update(feeds).values(active=False))
-            if not rows:
-                return
-            statement = upsert(feeds)
-            new = statement.excluded
-            moved = feeds.c.url != new.url
-            statement = statement.on_conflict_do_update(
-                index_elements=["id"],
-                set_={
-                    **{name: new[name] for name in ("url", "name", "country", "language", "options", "active")},
-                    "site_url": func.coalesce(new.site_url, feeds.c.site_url),
-                    **{name: case((moved, None), else_=feeds.c[name]) for name in _VALIDATORS},
-                    "next_check_at": case((moved, new.next_check_at), else_=feeds.c.next_check_at),
-                    "failures": case((moved, 0), else_=feeds.c.failures),
-                },
-            )
-            connection.execute(statement, rows)
+            if rows:
+                connection.execute(_synced(), rows)
+            if connection.scalar(select(facts.c.value).where(facts.c.name == READER)) != reader:
+                connection.execute(update(feeds).values(dict.fromkeys(_VALIDATORS)))
+                row = upsert(facts).values(name=READER, value=reader)
+                connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"value": reader}))
+
+    def mend_clock(self, now: datetime) -> int:
+        """Let the wait of feeds that were checked in the future begin anew: the clock was wrong then; returns how
+        many. A clock that stands before this program was made is wrong itself, and mends nothing."""
+        if now < MADE:
+            return 0
+        ahead = select(feeds.c.id, feeds.c.checked_at, feeds.c.next_check_at).where(feeds.c.checked_at > now)
+        with self._database.read() as connection:
+            waits = [(id_, due and due - checked) for id_, checked, due in connection.execute(ahead)]
+        if waits:
+            rows = [{"feed_id": id_, "due": None if wait is None else now + wait} for id_, wait in waits]
+            mended = update(feeds).where(feeds.c.id == bindparam("feed_id"))
+            with self._database.write() as connection:
+                connection.execute(mended.values(checked_at=now, next_check_at=bindparam("due")), rows)
+        return len(waits)
 
     def due(self, now: datetime) -> Sequence[FeedState]:
         """Active feeds whose `next_check_at` has come, longest waiting first."""
@@ -48,7 +57,9 @@ class SqlFeedStore:
     def states(self, ids: Collection[str] | None = None) -> Sequence[FeedState]:
         """Active feeds (all, or those named), in the order of their ids."""
         query = _active().order_by(feeds.c.id)
-        return self._states(query if ids is None else query.where(feeds.c.id.in_(ids)))
+        if ids is None:
+            return self._states(query)
+        return [state for some in chunks(sorted(ids)) for state in self._states(query.where(feeds.c.id.in_(some)))]
 
     def entry_counts(self) -> Mapping[str, int]:
         """Stored entries by feed id."""
@@ -81,6 +92,9 @@ class SqlFeedStore:
             return [_state(row) for row in connection.execute(query).mappings()]
 
 
+READER = "reader"
+"""The fact that names what read the documents whose validators we hold."""
+MADE = datetime(2026, 1, 1, tzinfo=UTC)
 _VALIDATORS = ("etag", "last_modified", "body_sha256", "given_by")
 
 
@@ -88,14 +102,32 @@ def _active() -> Select[Any]:
     return select(feeds).where(feeds.c.active)
 
 
+def _synced() -> Insert:
+    statement = upsert(feeds)
+    new = statement.excluded
+    moved = feeds.c.url != new.url
+    forgotten = (*_VALIDATORS, "error")
+    begun_anew = ("rhythm", "status", "next_check_at", "failures")
+    return statement.on_conflict_do_update(
+        index_elements=["id"],
+        set_={
+            **{name: new[name] for name in ("url", "name", "country", "language", "options", "active")},
+            "site_url": func.coalesce(new.site_url, feeds.c.site_url),
+            **{name: case((moved, None), else_=feeds.c[name]) for name in forgotten},
+            **{name: case((moved, new[name]), else_=feeds.c[name]) for name in begun_anew},
+        },
+    )
+
+
 def _write_feeds(connection: Connection, updates: Sequence[FeedUpdate]) -> None:
+    """What a poll says of a feed, unless feeds.yaml has given it another address meanwhile."""
     done: BindParameter[bool] = bindparam("succeeded")
+    plain = (*_VALIDATORS, "status", "rhythm", "next_check_at", "checked_at", "failures", "error")
     statement = (
         update(feeds)
-        .where(feeds.c.id == bindparam("feed_id"))
+        .where(feeds.c.id == bindparam("feed_id"), feeds.c.url == bindparam("asked"))
         .values(
-            {name: bindparam("v_" + name) for name in (*_VALIDATORS, "status", "next_check_at", "checked_at")}
-            | {name: bindparam("v_" + name) for name in ("failures", "error")}
+            {name: bindparam("v_" + name) for name in plain}
             | {
                 "title": func.coalesce(bindparam("v_title"), feeds.c.title),
                 "site_url": func.coalesce(feeds.c.site_url, bindparam("v_site_url")),
@@ -110,11 +142,13 @@ def _write_feeds(connection: Connection, updates: Sequence[FeedUpdate]) -> None:
 def _update_row(item: FeedUpdate) -> dict[str, Any]:
     return {
         "feed_id": item.feed_id,
+        "asked": item.url,
         "v_etag": item.validators.etag,
         "v_last_modified": item.validators.last_modified,
         "v_body_sha256": item.validators.body_sha256,
         "v_given_by": item.validators.given_by,
         "v_status": item.status.value,
+        "v_rhythm": _rhythm_row(item.rhythm),
         "v_next_check_at": item.next_check_at,
         "v_checked_at": item.checked_at,
         "v_failures": item.failures,
@@ -142,9 +176,25 @@ def _config_row(feed: Feed, now: datetime) -> dict[str, Any]:
         },
         "active": True,
         "status": FeedStatus.NEW.value,
+        "rhythm": {},
         "next_check_at": now,
         "failures": 0,
     }
+
+
+def _rhythm_row(rhythm: Rhythm) -> dict[str, Any]:
+    """What a document says of its rhythm, as JSON knows it; most say nothing."""
+    seconds = rhythm.ttl.total_seconds() if rhythm.ttl else None
+    row = {"ttl": seconds, "skip_hours": list(rhythm.skip_hours), "skip_days": list(rhythm.skip_days)}
+    return {name: value for name, value in row.items() if value}
+
+
+def _rhythm(row: Mapping[str, Any]) -> Rhythm:
+    return Rhythm(
+        ttl=timedelta(seconds=row["ttl"]) if "ttl" in row else None,
+        skip_hours=tuple(row.get("skip_hours", ())),
+        skip_days=tuple(row.get("skip_days", ())),
+    )
 
 
 def _state(row: RowMapping) -> FeedState:
@@ -165,6 +215,7 @@ def _state(row: RowMapping) -> FeedState:
         ),
         status=FeedStatus(row["status"]),
         validators=Validators(**{name: row[name] for name in _VALIDATORS}),
+        rhythm=_rhythm(row["rhythm"]),
         next_check_at=row["next_check_at"],
         checked_at=row["checked_at"],
         succeeded_at=row["succeeded_at"],
