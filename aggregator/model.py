@@ -391,6 +391,8 @@ class Entry(ParsedEntry):
     changed_at: datetime
     date: datetime
     """The date shown: the publisher's, clamped to first sight when it lies more than a day after it."""
+    at_home: bool = False
+    """Whether its address lies on its own feed's site; elsewhere it points to what others published."""
     joined_by: str | None = None
     """The rule that put it into its Story; None for the entry that founded the Story."""
     tags: tuple[Tag, ...] = ()
@@ -465,6 +467,8 @@ class Clustering:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
     """The Entries that tell the same thing; `entries[0]` is the head, the others are "also at".
+
+    The head is the first that came of those at home, so that who repeats another's publication never stands for it.
 
     `seq` grows by one per Story in the order of arrival; `updated` moves only on a real change.
     """

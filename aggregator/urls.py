@@ -69,6 +69,15 @@ def is_site_root(canonical: str) -> bool:
     return parts.path in ("", "/") and not parts.query and not parts.fragment
 
 
+def same_site(one: str, other: str) -> bool:
+    """Whether two addresses have one host, or that of one lies under the other's: rss.example.org, www.example.org."""
+    hosts = [urlsplit(canonical).hostname or "" for canonical in map(canonical_url, (one, other)) if canonical]
+    if len(hosts) < 2:
+        return False
+    upper, lower = sorted(hosts, key=len)
+    return lower == upper or lower.endswith(f".{upper}")
+
+
 def absolute_http(url: str, base: str | None = None) -> str | None:
     """`url` resolved against `base` when that gives an http(s) address without userinfo; else None."""
     try:

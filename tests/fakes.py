@@ -248,7 +248,7 @@ class MemoryStore:
 
     def _whole(self, story: Story) -> Story:
         members = [self._entries[id_] for id_, story_id in self._story_of.items() if story_id == story.id]
-        return replace(story, entries=tuple(sorted(members, key=lambda entry: entry.id)))
+        return replace(story, entries=tuple(sorted(members, key=lambda entry: (not entry.at_home, entry.id))))
 
     def newest(
         self, *, limit: int, before: int | None = None, tags: Collection[str] = (), feed_id: str | None = None

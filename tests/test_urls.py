@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.urls import MAX_LENGTH, absolute_http, ascii_url, canonical_url, is_site_root, without_secrets
+from aggregator.urls import (
+    MAX_LENGTH,
+    absolute_http,
+    ascii_url,
+    canonical_url,
+    is_site_root,
+    same_site,
+    without_secrets,
+)
 
 PAGE = "https://example.org/papers/asia"
 
@@ -232,3 +240,18 @@ def test_secrets_of_an_address_are_starred(url: str, shown: str) -> None:
 def test_any_text_can_be_shown(url: str) -> None:
     assert "s3cret" not in without_secrets(f"https://u:s3cret@example.org/?token=s3cret&{url.partition('#')[0]}")
     without_secrets(url)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("https://www.example.org/a", "http://example.org/rss", True),
+        ("https://example.org/a", "https://rss.example.org/", True),
+        ("https://rss.example.org/", "https://example.org/a", True),
+        ("https://example.org/a", "https://badexample.org/", False),
+        ("https://one.example.org/a", "https://two.example.org/", False),
+        ("https://example.org/a", "mailto:a@example.org", False),
+    ],
+)
+def test_a_site_is_a_host_and_what_lies_under_it(one: str, other: str, same: bool) -> None:
+    assert same_site(one, other) is same

@@ -78,10 +78,12 @@ def refresh(
     the round does, the fault is taken to be ours: no feed is blamed, and all are asked again soon.
     """
     # A feed whose address was edited since `states` were read would be sent the validators of the old one.
-    by_id = {state.feed.id: state for state in states if _is_as_planned(state, plan)}
+    by_id = {
+        state.feed.id: replace(state, feed=plan.feeds[state.feed.id]) for state in states if _is_as_planned(state, plan)
+    }
     report, waiting = RefreshReport(feeds=len(by_id)), list[PollOutcome]()
     online = len({urlsplit(state.feed.url).hostname for state in by_id.values()}) < HOSTS_TO_TELL
-    requests = [_request(state, plan.feeds[feed_id]) for feed_id, state in by_id.items()]
+    requests = [_request(state) for state in by_id.values()]
     for outcomes in ports.parser.parse(ports.fetcher.fetch(requests)):
         online = online or not all(map(_failed_on_the_way, outcomes))
         waiting += outcomes
@@ -99,7 +101,8 @@ def _is_as_planned(state: FeedState, plan: RefreshPlan) -> bool:
     return feed is not None and feed.url == state.feed.url
 
 
-def _request(state: FeedState, feed: Feed) -> FetchRequest:
+def _request(state: FeedState) -> FetchRequest:
+    feed = state.feed
     return FetchRequest(feed_id=feed.id, url=feed.url, validators=state.validators, headers=feed.options.headers)
 
 
@@ -168,7 +171,7 @@ def _decided(
     moment = next_check(
         feed_id=outcome.feed_id,
         now=now,
-        every=plan.feeds[outcome.feed_id].options.every or plan.every,
+        every=state.feed.options.every or plan.every,
         wishes=outcome.wishes,
         rhythm=outcome.reading.feed.rhythm if isinstance(outcome, Read) else state.rhythm,
         failures=failures_after(state, outcome, now=now),

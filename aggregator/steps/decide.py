@@ -23,6 +23,7 @@ from aggregator.model import (
     Read,
     Reading,
 )
+from aggregator.urls import same_site
 
 TOLERATED_FUTURE = timedelta(days=1)
 """A claimed date further ahead of first sight than this is not shown; the claim is kept beside it."""
@@ -182,6 +183,7 @@ def _entry(feed: Feed, parsed: ParsedEntry, keys: EntryKeys, *, now: datetime, o
         first_seen=first_seen,
         changed_at=now,
         date=old.date if old else _shown_date(parsed, first_seen),
+        at_home=_is_at_home(parsed, feed),
         guid=parsed.guid,
         title=parsed.title,
         links=parsed.links,
@@ -200,6 +202,12 @@ def _entry(feed: Feed, parsed: ParsedEntry, keys: EntryKeys, *, now: datetime, o
         doi=parsed.doi,
         comments=parsed.comments,
     )
+
+
+def _is_at_home(parsed: ParsedEntry, feed: Feed) -> bool:
+    """By what feeds.yaml says of the feed: what its document says of its site may be another's."""
+    own = (feed.url, feed.site_url) if feed.site_url else (feed.url,)
+    return parsed.url is not None and any(same_site(parsed.url, address) for address in own)
 
 
 def _shown_date(parsed: ParsedEntry, first_seen: datetime) -> datetime:

@@ -319,6 +319,16 @@ def test_a_joining_entry_updates_its_story(store: Store) -> None:
     ]
 
 
+def test_the_first_entry_at_home_heads_its_story(store: Store) -> None:
+    filled(store)
+    joined = Clustering(placements=(Placement(story_id="story-1", rule="same-address"),))
+    for title, at_home in (("Own", True), ("Elsewhere", False), ("Own, too", True)):
+        store.apply([update("apps", (replace(entry("apps", title), at_home=at_home),))], joined)
+    story = store.get("story-1")
+    assert story is not None
+    assert [member.title for member in story.entries] == ["Own", "Own, too", "One", "Elsewhere"]
+
+
 def test_a_merge_redirects_the_younger_story(store: Store) -> None:
     filled(store)
     bridge = Clustering(

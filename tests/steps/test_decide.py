@@ -146,6 +146,23 @@ REPORT = parsed("A report")
 RENEWED = replace(REPORT, guid="urn:renewed")
 
 
+@pytest.mark.parametrize(
+    ("href", "at_home"),
+    [
+        ("https://example.org/a", True),
+        ("http://www.example.org/a", True),
+        ("https://institute.example/a", True),
+        ("https://elsewhere.example/a", False),
+        (None, False),
+    ],
+)
+def test_an_entry_is_at_home_on_the_site_that_feeds_yaml_names(href: str | None, at_home: bool) -> None:
+    state = replace(STATE, feed=replace(STATE.feed, site_url="https://institute.example/"))
+    item = replace(parsed("A report"), links=(Link(href=href),) if href else ())
+    (entry,) = decide(state, read(item), {}, now=START, next_check_at=NEXT).new
+    assert entry.at_home is at_home
+
+
 def test_a_renewed_guid_is_noted_without_a_change() -> None:
     update = decided(read(RENEWED), stored(REPORT))
     assert (update.new, update.changed, update.unchanged) == ((), (), 1)

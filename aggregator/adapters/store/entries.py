@@ -32,7 +32,7 @@ PARAMETERS = 10_000
 """Bound values in one statement; SQLite admits 32,766 (https://www.sqlite.org/limits.html)."""
 
 _PLAIN = (
-    *("feed_id", "first_seen", "changed_at", "date", "guid", "title", "summary", "content"),
+    *("feed_id", "first_seen", "changed_at", "date", "at_home", "guid", "title", "summary", "content"),
     *("published", "published_raw", "updated", "updated_raw", "language", "rights", "doi", "comments"),
 )
 
@@ -107,12 +107,12 @@ def update_entries(connection: Connection, changed: Sequence[Entry]) -> None:
 
 
 def load_entries(connection: Connection, story_seqs: Collection[int]) -> Mapping[int, tuple[Entry, ...]]:
-    """The entries of these Stories, tags included, in order of arrival."""
+    """The entries of these Stories, tags included, the heads first."""
     rows = [
         row
         for seqs in chunks(story_seqs)
         for row in connection.execute(
-            select(entries).where(entries.c.story_seq.in_(seqs)).order_by(entries.c.id)
+            select(entries).where(entries.c.story_seq.in_(seqs)).order_by(entries.c.at_home.desc(), entries.c.id)
         ).mappings()
     ]
     tags = _load_tags(connection, [row["id"] for row in rows])

@@ -102,6 +102,7 @@ entries = Table(
     Column("first_seen", UtcDateTime, nullable=False),
     Column("changed_at", UtcDateTime, nullable=False),
     Column("date", UtcDateTime, nullable=False),
+    Column("at_home", Boolean, nullable=False),
     Column("guid", Text),
     Column("title", Text, nullable=False),
     Column("summary", Text, nullable=False),

@@ -98,6 +98,7 @@ def upgrade() -> None:
         sa.Column("first_seen", sa.DateTime(), nullable=False),
         sa.Column("changed_at", sa.DateTime(), nullable=False),
         sa.Column("date", sa.DateTime(), nullable=False),
+        sa.Column("at_home", sa.Boolean(), nullable=False),
         sa.Column("guid", sa.Text(), nullable=True),
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("summary", sa.Text(), nullable=False),
