@@ -1,12 +1,16 @@
 """Locks, full disks, strangers' files and newer schemas: one clear error, nothing written."""
 
 import sqlite3
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import insert, select, text
+from sqlalchemy.exc import IntegrityError
 
 from aggregator.adapters.store.engine import open_database
 from aggregator.adapters.store.migrate import migrate
@@ -76,6 +80,109 @@ def test_a_full_disk_writes_nothing_and_work_resumes(tmp_path: Path) -> None:
     with database.read() as connection:
         assert connection.scalar(text("PRAGMA integrity_check")) == "ok"
         assert len(connection.execute(select(facts)).all()) == 1
+    database.close()
+
+
+def test_a_file_size_limit_stops_writing_and_pages_go_on(tmp_path: Path) -> None:
+    """The limit is the process's own, so the writer is another process; SIGXFSZ ignored, a write fails with EFBIG."""
+    database = open_database(url(tmp_path))
+    migrate(database)
+    program = """
+import resource, signal, sys
+from sqlalchemy import insert
+from aggregator.adapters.store.engine import open_database
+from aggregator.adapters.store.schema import facts
+from aggregator.errors import StoreError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+database = open_database(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
+try:
+    with database.write() as connection:
+        connection.execute(insert(facts), [{"name": str(n), "value": "x" * 40_000} for n in range(100)])
+except StoreError as error:
+    print(error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+with database.write() as connection:
+    connection.execute(insert(facts).values(name="room", value="again"))
+database.close()
+"""
+    done = subprocess.run([sys.executable, "-c", program, url(tmp_path)], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "nothing was written and the work resumes by itself" in done.stdout
+    with database.read() as connection:
+        assert connection.execute(select(facts.c.name)).scalars().all() == ["room"]
+        assert connection.scalar(text("PRAGMA integrity_check")) == "ok"
+    database.close()
+
+
+def test_a_damaged_page_is_told_and_not_repaired(tmp_path: Path) -> None:
+    database = open_database(url(tmp_path))
+    migrate(database)
+    with database.write() as connection:
+        connection.execute(insert(facts), [{"name": str(n), "value": "x" * 4000} for n in range(50)])
+        root = connection.scalar(text("SELECT rootpage FROM sqlite_schema WHERE name = 'facts'"))
+        size = connection.scalar(text("PRAGMA page_size"))
+    database.close()
+    file = tmp_path / "wire.db"
+    whole = file.read_bytes()
+    damaged = whole[: (root - 1) * size] + b"\xff" * size + whole[root * size :]
+    file.write_bytes(damaged)
+    database = open_database(url(tmp_path))
+    with pytest.raises(StoreError, match="malformed; restore a backup"), database.read() as connection:
+        connection.execute(select(facts)).all()
+    database.close()
+    assert file.read_bytes() == damaged
+
+
+def test_a_database_that_may_not_be_written_is_told_and_can_be_read(tmp_path: Path) -> None:
+    database = open_database(url(tmp_path))
+    migrate(database)
+    with database.write() as connection:
+        connection.execute(text("PRAGMA query_only = 1"))  # file modes do not stop root
+    with pytest.raises(StoreError, match="readonly database; make the file"), database.write() as connection:
+        connection.execute(insert(facts).values(name="a", value="b"))
+    with database.read() as connection:
+        assert connection.execute(select(facts)).all() == []
+    database.close()
+
+
+def test_a_fault_of_ours_is_no_fault_of_the_database(tmp_path: Path) -> None:
+    database = open_database(url(tmp_path))
+    migrate(database)
+    with pytest.raises(IntegrityError), database.write() as connection:
+        connection.execute(insert(facts), [{"name": "same", "value": "x"}] * 2)
+    with database.read() as connection:
+        assert connection.execute(select(facts)).all() == []
+    database.close()
+
+
+def test_writers_that_wait_keep_no_reader_waiting(tmp_path: Path) -> None:
+    database = open_database(url(tmp_path))
+    migrate(database)
+    other = sqlite3.connect(tmp_path / "wire.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    waiting, written = threading.Semaphore(0), []
+
+    def write(number: int) -> None:
+        waiting.release()
+        with database.write() as connection:
+            connection.execute(insert(facts).values(name=str(number), value="x"))
+            written.append(number)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for _ in threads:
+        waiting.acquire()
+    with (
+        database.read() as connection
+    ):  # as many writers wait as a pool of SQLAlchemy's usual size has places, and more
+        assert connection.execute(select(facts)).all() == []
+    other.execute("COMMIT")
+    other.close()
+    for thread in threads:
+        thread.join()
+    assert sorted(written) == list(range(20))
     database.close()
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, ProgrammingError
 
 from aggregator.errors import StoreError
 
@@ -68,7 +68,11 @@ def open_database(url: str, *, busy_timeout: int = BUSY_TIMEOUT_SECONDS) -> Data
 
 
 def _engine(url: str, *, synchronous: str, busy_timeout: int) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": busy_timeout, "check_same_thread": False})
+    engine = create_engine(
+        url,
+        connect_args={"timeout": busy_timeout, "check_same_thread": False},
+        max_overflow=-1,  # as many as there are threads: who waits for the write lock must keep no reader waiting
+    )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, record: object) -> None:
@@ -96,6 +100,8 @@ def _writing(engine: Engine) -> Iterator[Connection]:
 def _translated() -> Iterator[None]:
     try:
         yield
+    except (IntegrityError, DataError, ProgrammingError):
+        raise  # a fault of ours, to be seen with its place
     except DatabaseError as error:
         raise StoreError(_cure(str(error.orig))) from error
 
@@ -103,6 +109,7 @@ def _translated() -> Iterator[None]:
 def _cure(message: str) -> str:
     cures = {
         "locked": "another process holds it: stop that process, then run the command again",
+        "I/O": "see whether the disk is full or broken; nothing was written and the work resumes by itself",
         "full": "make room on the disk; nothing was written and the work resumes by itself",
         "readonly": "make the file and its folder writable for this user",
         "read-only": "make the file and its folder writable for this user",
