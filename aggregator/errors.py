@@ -6,6 +6,7 @@
     │   ├── NotFoundError    no such feed, story, newsletter, issue       exit 2, HTTP 404
     │   └── QueryError       text outside the query language, with place  exit 2, HTTP 400
     ├── StoreError           the database is locked, full, newer, broken  exit 1, HTTP 503
+    │   └── ConflictError    its tables refuse a row: a fault of ours   exit 1, HTTP 503
     ├── BusyError            another worker holds the place               exit 1
     ├── TokenError           a signed token is forged or of another kind  HTTP 400
     └── TemplateError        a template does not render                   exit 2
@@ -63,6 +64,10 @@ class QueryError(UsageError):
 
 class StoreError(AggregatorError):
     """The database could not do what was asked; nothing was written."""
+
+
+class ConflictError(StoreError):
+    """A rule of the tables stood against what was to be written: our fault, and that row's; nothing was written."""
 
 
 class BusyError(AggregatorError):

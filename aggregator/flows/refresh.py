@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from aggregator.errors import StoreError
+from aggregator.errors import ConflictError, StoreError
 from aggregator.model import (
     Cause,
     Clustering,
@@ -131,9 +131,9 @@ def _absorb(
     """Store what a batch brought; should our own code fail on one of its feeds, that one fails alone."""
     try:
         updates, founded = _store(ports, plan, states, outcomes)
-    except StoreError:
-        raise
     except Exception as error:
+        if isinstance(error, StoreError) and not isinstance(error, ConflictError):
+            raise
         if len(outcomes) > 1:
             for outcome in outcomes:
                 report = _absorb(ports, plan, states, [outcome], report)

@@ -10,12 +10,11 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import insert, select, text
-from sqlalchemy.exc import IntegrityError
 
 from aggregator.adapters.store.engine import open_database
 from aggregator.adapters.store.migrate import migrate
 from aggregator.adapters.store.schema import facts, metadata
-from aggregator.errors import StoreError
+from aggregator.errors import ConflictError, StoreError
 
 
 def url(folder: Path) -> str:
@@ -146,10 +145,13 @@ def test_a_database_that_may_not_be_written_is_told_and_can_be_read(tmp_path: Pa
     database.close()
 
 
-def test_a_fault_of_ours_is_no_fault_of_the_database(tmp_path: Path) -> None:
+def test_a_row_that_the_tables_refuse_is_told_apart_from_a_database_that_does_not_work(tmp_path: Path) -> None:
     database = open_database(url(tmp_path))
     migrate(database)
-    with pytest.raises(IntegrityError), database.write() as connection:
+    with (
+        pytest.raises(ConflictError, match="UNIQUE constraint failed"),
+        database.write() as connection,
+    ):
         connection.execute(insert(facts), [{"name": "same", "value": "x"}] * 2)
     with database.read() as connection:
         assert connection.execute(select(facts)).all() == []

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 import structlog
 
-from aggregator.errors import StoreError
+from aggregator.errors import ConflictError, StoreError
 from aggregator.flows.refresh import RefreshPlan, RefreshPorts, refresh
 from aggregator.model import (
     Cause,
@@ -204,6 +204,24 @@ def test_a_fault_of_ours_costs_its_own_feed_alone(monkeypatch: pytest.MonkeyPatc
     (state,) = house.store.states(["bad"])
     assert state.error == "internal: our own fault (KeyError), please report it; the log says where"
     assert house.titles() == [["One"], ["Three"]]
+
+
+def test_a_row_that_the_tables_refuse_costs_its_own_feed_alone() -> None:
+    house = House("bad", "good")
+    house.answers("bad", parsed("Two"))
+    house.answers("good", parsed("One"))
+
+    class Refusing(MemoryStore):
+        def apply(self, updates: Sequence[FeedUpdate], clustering: Clustering) -> int:
+            if any(entry.title == "Two" for update in updates for entry in update.new):
+                raise ConflictError("database: UNIQUE constraint failed")
+            return super().apply(updates, clustering)
+
+    house.store = Refusing()
+    house.store.sync([*house.plan.feeds.values()], house.clock.now())
+    report = house.poll()
+    assert [(failure.feed_id, failure.cause) for failure in report.failures] == [("bad", Cause.INTERNAL)]
+    assert house.titles() == [["One"]]
 
 
 def test_a_database_that_cannot_be_written_stops_the_round() -> None:

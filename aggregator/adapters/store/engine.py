@@ -13,9 +13,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import DatabaseError, IntegrityError
 
-from aggregator.errors import StoreError
+from aggregator.errors import ConflictError, StoreError
 
 __all__ = ["Database", "open_database", "upsert"]
 
@@ -100,8 +100,8 @@ def _writing(engine: Engine) -> Iterator[Connection]:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (IntegrityError, DataError, ProgrammingError):
-        raise  # a fault of ours, to be seen with its place
+    except IntegrityError as error:
+        raise ConflictError(f"database: {error.orig}; please report it") from error
     except DatabaseError as error:
         raise StoreError(_cure(str(error.orig))) from error
 
