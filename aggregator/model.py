@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parseaddr
-from enum import StrEnum
-from typing import Literal, NewType
+from enum import IntEnum, StrEnum
+from typing import Literal, NamedTuple, NewType
 
 from aggregator.errors import Problem
 
@@ -320,13 +320,13 @@ class EntryKeys:
 
     `identity`: 16-byte hashes bound to the feed: of the name (guid, else link, else title and date), then of the
     looks (title with page or text); either may be all there is.
-    `fold`: 16-byte hashes shared by the same publication in any feed (canonical URL, DOI).
     `digest`: 16-byte hash of all a reader can see; differs when the publisher edited the entry.
+    `sketch`: what folding compares it by with entries of any feed, packed (`steps/folding/sketch.py`).
     """
 
     identity: tuple[bytes, ...]
-    fold: tuple[bytes, ...]
     digest: bytes
+    sketch: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -385,6 +385,8 @@ class Entry(ParsedEntry):
     """One item of one Feed, as stored; `id` is 0 until the store has given one."""
 
     id: int = 0
+    mark: str = ""
+    """The id of the Story it founds when it stands alone: its name in story links, the same on every replay."""
     feed_id: str
     keys: EntryKeys
     first_seen: datetime
@@ -403,11 +405,10 @@ class KnownEntry:
     """What the store remembers of an entry that a poll may have brought again."""
 
     id: int
+    mark: str
     digest: bytes
     first_seen: datetime
     date: datetime
-    story_id: str
-    story_seq: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -436,32 +437,109 @@ class FeedUpdate:
     unchanged: int = 0
 
 
+class FoldKey(IntEnum):
+    """Kinds of keys by which an entry is found, in the feeds of all publishers.
+
+    A key is a 64-bit hash whose three lowest bits are its kind.
+    """
+
+    ADDRESS = 1
+    DOI = 2
+    TITLE = 3
+    TEXT = 4
+    ANCHOR = 5
+
+
+FOLD_KINDS = 8
+FoldKeys = Mapping[int, str]
+"""The keys of an entry, each with a note. Two entries with one note on a key are nothing to each other for it: texts
+of one language that share a name are no translations, and two that lead to one page are not the same."""
+
+
+class Holder(NamedTuple):
+    """An entry that holds a fold key, with its note."""
+
+    entry_id: int
+    note: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A stored entry that shares a fold key with a new one."""
+    """A stored entry, as far as folding compares it."""
 
-    key: bytes
     entry_id: int
+    mark: str
     feed_id: str
     title: str
-    story_id: str
-    story_seq: int
+    date: datetime
+    sketch: bytes
+
+
+JOINED_BY_PERSON, PARTED_BY_PERSON, RELATED = "person", "person-apart", "related"
+"""Rules of story links that no step applies, and the one that joins nothing."""
+BY_PERSON = (JOINED_BY_PERSON, PARTED_BY_PERSON)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoryLink:
+    """What was found between two entries, by their marks (`one` < `other`): the rule, how sure it is, its evidence.
+
+    A person's word wins over every rule. `related` works belong together and are not the same.
+    """
+
+    one: str
+    other: str
+    rule: str
+    score: float
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """An entry as far as Stories are made of it; `story_id` is None until it stands in one."""
+
+    mark: str
+    feed_id: str
+    first_seen: datetime
+    sketch: bytes
+    story_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """Where clustering put a new entry: a Story id, and the rule that joined it (None: it founds the Story)."""
+    """Where an entry stands: a Story id, and the rule that joined it (None: it founds the Story)."""
 
     story_id: str
     rule: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A stored entry that goes into another Story than it was in."""
+
+    mark: str
+    first_seen: datetime
+    placement: Placement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Clustering:
-    """Placements of new entries (same order) and Stories found to be one: (younger id, older id)."""
+    """Placements of new entries (same order), stored entries that move, and Stories that went into others:
+    (id gone, id it leads to). `links` are to be stored, and `keys`, by the marks of the entries to be found by them.
+    """
 
     placements: tuple[Placement, ...]
+    moves: tuple[Move, ...] = ()
     merges: tuple[tuple[str, str], ...] = ()
+    links: tuple[StoryLink, ...] = ()
+    keys: Mapping[str, FoldKeys] = field(default_factory=dict)
+
+    @property
+    def founded(self) -> int:
+        """Stories more than before; one that takes the place of another is none."""
+        placements = (*self.placements, *(move.placement for move in self.moves))
+        new = {placement.story_id for placement in placements if placement.rule is None}
+        return len(new - {target for _, target in self.merges})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,14 +16,17 @@ from aggregator.model import (
     FeedUpdate,
     FetchOutcome,
     FetchRequest,
+    Holder,
     Issue,
     KnownEntry,
+    Member,
     Newsletter,
     PollOutcome,
     Publication,
     SendResult,
     Slot,
     Story,
+    StoryLink,
     Subscriber,
     Subscription,
     SubscriptionState,
@@ -70,8 +73,16 @@ class EntryStore(Protocol):
     def known(self, identity: Collection[bytes]) -> Mapping[bytes, KnownEntry]:
         """Stored entries by those of these identity keys they hold."""
 
-    def candidates(self, fold: Collection[bytes]) -> Sequence[Candidate]:
-        """Stored entries that hold any of these fold keys, with the key they share."""
+
+class FoldStore(Protocol):
+    def holders(self, keys: Collection[int]) -> Mapping[int, Sequence[Holder]]:
+        """The stored entries that hold these fold keys, by the key's hash, in order of arrival."""
+
+    def candidates(self, ids: Collection[int]) -> Mapping[int, Candidate]:
+        """What folding compares these entries by, by id."""
+
+    def kin(self, marks: Collection[str]) -> tuple[Sequence[Member], Sequence[StoryLink]]:
+        """The stored ones of these entries, all that links or their Stories join to them, and all those links."""
 
 
 class StoryStore(Protocol):

@@ -32,6 +32,7 @@ from aggregator.adapters.store.engine import open_database
 from aggregator.adapters.store.entries import SqlEntryStore
 from aggregator.adapters.store.facts import SqlFactStore
 from aggregator.adapters.store.feeds import SqlFeedStore
+from aggregator.adapters.store.kinship import SqlFoldStore
 from aggregator.adapters.store.migrate import migrate
 from aggregator.adapters.store.newsletters import SqlNewsletterStore
 from aggregator.adapters.store.publications import SqlPublicationStore
@@ -122,6 +123,7 @@ class Runtime:
         self.database = open_database(settings.database_url)
         self.feeds = SqlFeedStore(self.database)
         self.entries = SqlEntryStore(self.database)
+        self.folds = SqlFoldStore(self.database)
         self.stories = SqlStoryStore(self.database)
         self.publications = SqlPublicationStore(self.database)
         self.newsletters = SqlNewsletterStore(self.database)
@@ -202,7 +204,12 @@ class Runtime:
         with self._one_poll:
             fetcher, parser = self._readers()
             ports = RefreshPorts(
-                feeds=self.feeds, entries=self.entries, fetcher=fetcher, parser=parser, clock=self.clock
+                feeds=self.feeds,
+                entries=self.entries,
+                folds=self.folds,
+                fetcher=fetcher,
+                parser=parser,
+                clock=self.clock,
             )
             return refresh(ports, self.plans.refresh, states, progress=progress, should_stop=self.stopping.is_set)
 

@@ -85,7 +85,7 @@ def _entry(number: int, random: Random) -> Entry:
     paragraphs = "".join(f'<p>{sentence} <a href="{home}/about">plus</a></p>' for sentence in sentences)
     return Entry(
         feed_id=f"feed-{number % 20}",
-        keys=EntryKeys(identity=(), fold=(), digest=b""),
+        keys=EntryKeys(identity=(), digest=b""),
         first_seen=NOW,
         changed_at=NOW,
         date=NOW - timedelta(hours=number),

@@ -41,7 +41,6 @@ _BEGINNINGS = (
 _WORDS = [begin + stem + end for begin in _BEGINNINGS for stem in _STEMS for end in _ENDINGS]
 """Tens of thousands, so that feeds compress about as badly as real ones."""
 _SECTIONS = ("Security", "Économie", "Klima", "América Latina", "Asia", "Énergie")
-_PARAGRAPHS = 2000
 _BESIDE_THE_TEXT = 1000
 """Octets of an entry that are not its content: the summary, the links, the marks, the half paragraph too many."""
 
@@ -51,8 +50,6 @@ class FeedText:
 
     def __init__(self, *, size: int, seed: int, now: datetime) -> None:
         self._size, self._now, self._seed = size, now.astimezone(UTC).replace(microsecond=0), seed
-        random = Random(seed)
-        self._paragraphs = [_paragraph(random) for _ in range(_PARAGRAPHS)]
 
     def feed(self, number: int, *, fresh: int = 0) -> bytes:
         """Feed `number` with `fresh` entries newer than its usual ones."""
@@ -69,7 +66,7 @@ class FeedText:
         wanted = length * random.uniform(0.5, 1.5)
         text: list[str] = []
         while wanted > 0:
-            text.append(random.choice(self._paragraphs))
+            text.append(_paragraph(random))
             wanted -= len(text[-1])
         moment = self._now - timedelta(hours=30 + 7 * index, minutes=number % 60)
         return {

@@ -21,8 +21,10 @@ from random import Random
 from aggregator.adapters.store.engine import Database, open_database
 from aggregator.adapters.store.entries import SqlEntryStore
 from aggregator.adapters.store.feeds import SqlFeedStore
+from aggregator.adapters.store.kinship import SqlFoldStore
 from aggregator.adapters.store.migrate import migrate
 from aggregator.adapters.store.stories import SqlStoryStore
+from aggregator.flows.ingest import keyed
 from aggregator.flows.refresh import RefreshPlan, RefreshPorts, refresh
 from aggregator.model import (
     Category,
@@ -35,13 +37,11 @@ from aggregator.model import (
     Person,
     PollOutcome,
     Read,
-    Reading,
     SafeHtml,
     ServerWishes,
     TagRule,
     Validators,
 )
-from aggregator.steps.identity import identify
 from aggregator.steps.tagging import compile_rules
 
 FEEDS, BATCH, ITEMS = 2000, 25, 25
@@ -74,7 +74,7 @@ def main() -> None:
 
 def grow(database: Database, path: Path, entries: int) -> Iterator[dict[str, float]]:
     """Fill the store and measure on the way: about every time it has doubled, and at the end."""
-    press = Press(SqlFeedStore(database), SqlEntryStore(database))
+    press = Press(SqlFeedStore(database), SqlEntryStore(database), SqlFoldStore(database))
     press.feeds.sync([*FEEDS_BY_ID.values()], START)
     point = min(1000, entries)
     while press.count < entries:
@@ -123,6 +123,7 @@ class Press:
 
     feeds: SqlFeedStore
     entries: SqlEntryStore
+    folds: SqlFoldStore
     count: int = 0
     reads: list[Read] = field(default_factory=list)
 
@@ -134,7 +135,9 @@ class Press:
 
     def poll_again(self) -> None:
         """The last batch once more: nothing is new."""
-        ports = RefreshPorts(feeds=self.feeds, entries=self.entries, fetcher=self, parser=self, clock=self)
+        ports = RefreshPorts(
+            feeds=self.feeds, entries=self.entries, folds=self.folds, fetcher=self, parser=self, clock=self
+        )
         refresh(ports, PLAN, self.feeds.states({read.feed_id for read in self.reads}))
 
     def known_keys(self, count: int) -> list[bytes]:
@@ -150,7 +153,7 @@ class Press:
             url="",
             validators=Validators(),
             wishes=ServerWishes(),
-            reading=Reading(feed=feed, keys=identify(feed_id, feed)),
+            reading=keyed(feed_id, feed),
         )
 
     def now(self) -> datetime:

@@ -6,7 +6,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from aggregator.flows.ingest import keyed
 from aggregator.model import (
+    BY_PERSON,
     Candidate,
     Clustering,
     Entry,
@@ -17,8 +19,12 @@ from aggregator.model import (
     FeedUpdate,
     FetchOutcome,
     FetchRequest,
+    FoldKeys,
+    Holder,
     KnownEntry,
     Link,
+    Member,
+    Move,
     ParsedEntry,
     ParsedFeed,
     PollOutcome,
@@ -28,9 +34,9 @@ from aggregator.model import (
     Rhythm,
     SafeHtml,
     Story,
+    StoryLink,
     Validators,
 )
-from aggregator.steps.identity import identify
 
 START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 
@@ -91,7 +97,7 @@ class ScriptedParser:
 
 
 class MemoryStore:
-    """`FeedStore`, `EntryStore` and `StoryStore` in dictionaries."""
+    """`FeedStore`, `EntryStore`, `FoldStore` and `StoryStore` in dictionaries."""
 
     def __init__(self) -> None:
         self._states: dict[str, FeedState] = {}
@@ -101,7 +107,9 @@ class MemoryStore:
         self._stories: dict[str, Story] = {}
         self._redirects: dict[str, str] = {}
         self._identities: dict[bytes, int] = {}
-        self._folds: dict[bytes, list[int]] = {}
+        self._folds: dict[int, list[Holder]] = {}
+        self._sketches: dict[int, bytes] = {}
+        self._links: dict[tuple[str, str], StoryLink] = {}
         self._reader = ""
         self._seq = 0
         self._version = 0
@@ -148,27 +156,53 @@ class MemoryStore:
             self._apply_state(update)
         new = [entry for update in updates for entry in update.new]
         changed = [entry for update in updates for entry in update.changed]
-        before = len(self._stories)
         for entry, placement in zip(new, clustering.placements, strict=True):
             if placement.rule is None:
                 self._found(placement.story_id, entry.first_seen)
             id_ = len(self._entries) + 1
             self._story_of[id_] = placement.story_id
             self._keep(replace(entry, id=id_, joined_by=placement.rule))
-        founded = len(self._stories) - before
         for entry in changed:
             self._keep(replace(entry, joined_by=self._entries[entry.id].joined_by))
         for entry_id, keys in (renewed for update in updates for renewed in update.renewed):
             self._keep_keys(entry_id, keys)
+        self._keep_links([*range(len(self._entries) - len(new) + 1, len(self._entries) + 1)], changed, clustering)
+        self._move(clustering.moves)
         self._merge(clustering.merges)
         if new or changed:
             grown = {placement.story_id for placement in clustering.placements if placement.rule}
+            grown |= {move.placement.story_id for move in clustering.moves}
             self._touch(grown | {self._story_of[entry.id] for entry in changed}, updates)
-        return founded
+        return clustering.founded
 
     def _found(self, story_id: str, now: datetime) -> None:
         self._seq += 1
         self._stories[story_id] = Story(id=story_id, seq=self._seq, first_seen=now, updated=now, entries=())
+
+    def _keep_links(self, new_ids: Sequence[int], changed: Sequence[Entry], clustering: Clustering) -> None:
+        for id_ in [*new_ids, *(entry.id for entry in changed)]:
+            self._hold(id_, clustering.keys.get(self._entries[id_].mark, {}))
+        for link in clustering.links:
+            old = self._links.get((link.one, link.other))
+            if old is None or old.rule not in BY_PERSON or link.rule in BY_PERSON:
+                self._links[link.one, link.other] = link
+
+    def _hold(self, entry_id: int, keys: FoldKeys) -> None:
+        for key, note in keys.items():
+            holders = self._folds.setdefault(key, [])
+            if all(holder.entry_id != entry_id for holder in holders):
+                holders.append(Holder(entry_id, note))
+
+    def _move(self, moves: Sequence[Move]) -> None:
+        by_mark = {entry.mark: id_ for id_, entry in self._entries.items()}
+        for move in moves:
+            if move.placement.rule is None:
+                self._found(move.placement.story_id, move.first_seen)
+                self._redirects.pop(move.placement.story_id, None)
+        for move in moves:
+            id_ = by_mark[move.mark]
+            self._story_of[id_] = move.placement.story_id
+            self._entries[id_] = replace(self._entries[id_], joined_by=move.placement.rule)
 
     def _merge(self, merges: Sequence[tuple[str, str]]) -> None:
         for young, old in merges:
@@ -198,16 +232,12 @@ class MemoryStore:
 
     def _keep(self, entry: Entry) -> None:
         self._keep_keys(entry.id, entry.keys)
-        kept = EntryKeys(identity=(), fold=(), digest=entry.keys.digest)
-        self._entries[entry.id] = replace(entry, keys=kept)
+        self._sketches[entry.id] = entry.keys.sketch
+        self._entries[entry.id] = replace(entry, keys=EntryKeys(identity=(), digest=entry.keys.digest))
 
     def _keep_keys(self, entry_id: int, keys: EntryKeys) -> None:
         for key in keys.identity:
             self._identities[key] = entry_id
-        for key in keys.fold:
-            holders = self._folds.setdefault(key, [])
-            if entry_id not in holders:
-                holders.append(entry_id)
 
     def _touch(self, story_ids: Collection[str], updates: Sequence[FeedUpdate]) -> None:
         now = max(update.checked_at for update in updates)
@@ -220,31 +250,51 @@ class MemoryStore:
         return {
             key: KnownEntry(
                 id=entry.id,
+                mark=entry.mark,
                 digest=entry.keys.digest,
                 first_seen=entry.first_seen,
                 date=entry.date,
-                story_id=self._story_of[entry.id],
-                story_seq=self._stories[self._story_of[entry.id]].seq,
             )
             for key, entry in found.items()
         }
 
-    def candidates(self, fold: Collection[bytes]) -> Sequence[Candidate]:
-        found = []
-        for key in fold:
-            for id_ in self._folds.get(key, ()):
-                entry, story = self._entries[id_], self._stories[self._story_of[id_]]
-                found.append(
-                    Candidate(
-                        key=key,
-                        entry_id=id_,
-                        feed_id=entry.feed_id,
-                        title=entry.title,
-                        story_id=story.id,
-                        story_seq=story.seq,
-                    )
-                )
-        return sorted(found, key=lambda candidate: candidate.entry_id)
+    def holders(self, keys: Collection[int]) -> Mapping[int, Sequence[Holder]]:
+        return {key: sorted(self._folds[key]) for key in keys if key in self._folds}
+
+    def candidates(self, ids: Collection[int]) -> Mapping[int, Candidate]:
+        return {
+            entry.id: Candidate(
+                entry_id=entry.id,
+                mark=entry.mark,
+                feed_id=entry.feed_id,
+                title=entry.title,
+                date=entry.date,
+                sketch=self._sketches[entry.id],
+            )
+            for entry in (self._entries[id_] for id_ in ids if id_ in self._entries)
+        }
+
+    def kin(self, marks: Collection[str]) -> tuple[Sequence[Member], Sequence[StoryLink]]:
+        by_mark = {entry.mark: entry for entry in self._entries.values()}
+        found: set[str] = set()
+        wanted = set(marks) & by_mark.keys()
+        while wanted:
+            found |= wanted
+            stories = {self._story_of[by_mark[mark].id] for mark in wanted}
+            wanted = {entry.mark for entry in by_mark.values() if self._story_of[entry.id] in stories}
+            wanted |= {mark for pair in self._links if found & set(pair) for mark in pair}
+            wanted -= found
+        members = [
+            Member(
+                mark=mark,
+                feed_id=by_mark[mark].feed_id,
+                first_seen=by_mark[mark].first_seen,
+                sketch=self._sketches[by_mark[mark].id],
+                story_id=self._story_of[by_mark[mark].id],
+            )
+            for mark in found
+        ]
+        return members, [link for pair, link in self._links.items() if found & set(pair)]
 
     def _whole(self, story: Story) -> Story:
         members = [self._entries[id_] for id_, story_id in self._story_of.items() if story_id == story.id]
@@ -295,7 +345,7 @@ def parsed(title: str, **fields: object) -> ParsedEntry:
 def reading(feed_id: str, *entries: ParsedEntry) -> Reading:
     """A parsed document of these entries, with their keys."""
     feed = ParsedFeed(format="rss20", title=f"Feed {feed_id}", entries=entries)
-    return Reading(feed=feed, keys=identify(feed_id, feed))
+    return keyed(feed_id, feed)
 
 
 class MemoryPublications:

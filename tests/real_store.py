@@ -9,12 +9,13 @@ from tempfile import TemporaryDirectory
 from aggregator.adapters.store.engine import open_database
 from aggregator.adapters.store.entries import SqlEntryStore
 from aggregator.adapters.store.feeds import SqlFeedStore
+from aggregator.adapters.store.kinship import SqlFoldStore
 from aggregator.adapters.store.migrate import migrate
 from aggregator.adapters.store.stories import SqlStoryStore
 
 
-class SqlStore(SqlFeedStore, SqlEntryStore, SqlStoryStore):
-    """`FeedStore`, `EntryStore` and `StoryStore` at once."""
+class SqlStore(SqlFeedStore, SqlEntryStore, SqlFoldStore, SqlStoryStore):
+    """`FeedStore`, `EntryStore`, `FoldStore` and `StoryStore` at once."""
 
 
 @contextmanager

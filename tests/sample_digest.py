@@ -52,7 +52,7 @@ def entry(title: str, **fields: object) -> Entry:
     slug = "-".join(re.findall(r"[a-z0-9]+", title.lower()))[:60] or "paper"
     values: dict[str, object] = {
         "feed_id": "north",
-        "keys": EntryKeys(identity=(), fold=(), digest=b""),
+        "keys": EntryKeys(identity=(), digest=b""),
         "title": title,
         "links": (Link(href=f"https://north.example.net/papers/{slug}"),),
         "summary": SafeHtml(f"<p>A short account of {escape(title)}.</p>"),

@@ -319,7 +319,7 @@ def test_a_story_is_asked_about_all_its_entries() -> None:
             feed_id=feed_id,
             title=title,
             language="en",
-            keys=EntryKeys(identity=(), fold=(), digest=b""),
+            keys=EntryKeys(identity=(), digest=b""),
             first_seen=NOW,
             changed_at=NOW,
             date=NOW,

@@ -1,6 +1,10 @@
-"""One document, read: parse > normalise > identity. What the parser's child processes run."""
+"""One document, read: parse > normalise > identity > sketch. What the parser's child processes run."""
 
-from aggregator.model import Fetched, FetchFailed, PollOutcome, Read, Reading
+from dataclasses import replace
+
+from aggregator.model import Fetched, FetchFailed, ParsedFeed, PollOutcome, Read, Reading
+from aggregator.steps.folding.sketch import pack
+from aggregator.steps.folding.sketching import sketches
 from aggregator.steps.identity import identify
 from aggregator.steps.normalise import normalise
 from aggregator.steps.parse.document import parse
@@ -25,5 +29,11 @@ def ingest(fetched: Fetched) -> PollOutcome:
         url=fetched.url,
         validators=fetched.validators,
         wishes=fetched.wishes,
-        reading=Reading(feed=feed, keys=identify(fetched.feed_id, feed)),
+        reading=keyed(fetched.feed_id, feed),
     )
+
+
+def keyed(feed_id: str, feed: ParsedFeed) -> Reading:
+    """A clean document with the keys and the sketch of each entry."""
+    pairs = zip(identify(feed_id, feed), sketches(feed), strict=True)
+    return Reading(feed=feed, keys=tuple(replace(keys, sketch=pack(sketch)) for keys, sketch in pairs))

@@ -1,6 +1,7 @@
 """Polling: due feeds in, entries, tags and Stories out.
 
-    feeds.due > fetch > parse > normalise > identity > entries.known > decide > tag > cluster > store.apply
+    feeds.due > fetch > parse > normalise > identity > sketch > entries.known > decide > tag
+    > entries.holders > choose > entries.candidates > compare > entries.kin > cluster > store.apply
 
 Fetching and parsing run beside this flow and hand over what is ready; each batch is one transaction, so
 memory does not grow with the number of feeds, and a kill loses at most the batch at hand, which is still due.
@@ -15,8 +16,10 @@ import structlog
 
 from aggregator.errors import ConflictError, StoreError
 from aggregator.model import (
+    RELATED,
     Cause,
     Clustering,
+    Entry,
     FailedFeed,
     Feed,
     FeedState,
@@ -29,10 +32,12 @@ from aggregator.model import (
     Read,
     RefreshReport,
 )
-from aggregator.ports import Clock, EntryStore, FeedStore, Fetcher, Parser
+from aggregator.ports import Clock, EntryStore, FeedStore, Fetcher, FoldStore, Parser
 from aggregator.steps.cadence import OFFLINE_WAIT, next_check
-from aggregator.steps.clustering import cluster
 from aggregator.steps.decide import decide, failures_after, not_asked
+from aggregator.steps.folding.clustering import cluster, member_of, settled
+from aggregator.steps.folding.compare import compare, remember
+from aggregator.steps.folding.lookup import choose, keys_of
 from aggregator.steps.tagging import CompiledRule, tag_entry
 
 log = structlog.get_logger()
@@ -50,6 +55,7 @@ class RefreshPorts:
 
     feeds: FeedStore
     entries: EntryStore
+    folds: FoldStore
     fetcher: Fetcher
     parser: Parser
     clock: Clock
@@ -158,11 +164,33 @@ def _store(
     keys = {key for read in reads for entry in read.reading.keys for key in entry.identity}
     known = ports.entries.known(keys) if keys else {}
     updates = [_tagged(_decided(plan, states[outcome.feed_id], outcome, known, now), plan, now) for outcome in outcomes]
+    updates = _remembering(ports.folds, updates)
     new = [entry for update in updates for entry in update.new]
     changed = [entry for update in updates for entry in update.changed]
-    folds = {key for entry in (*new, *changed) for key in entry.keys.fold}
-    clustering = cluster(new, ports.entries.candidates(folds) if folds else (), changed, known.values())
-    return updates, ports.feeds.apply(updates, clustering)
+    return updates, ports.feeds.apply(updates, _folded(ports.folds, new, changed))
+
+
+def _remembering(folds: FoldStore, updates: Sequence[FeedUpdate]) -> list[FeedUpdate]:
+    """The updates, with edited entries still known by the addresses and DOIs they had."""
+    ids = {entry.id for update in updates for entry in update.changed}
+    before = folds.candidates(ids) if ids else {}
+    return [
+        replace(update, changed=tuple(remember(entry, before[entry.id]) for entry in update.changed))
+        for update in updates
+    ]
+
+
+def _folded(folds: FoldStore, new: Sequence[Entry], changed: Sequence[Entry]) -> Clustering:
+    """Where the entries belong: what they may be the same as, what they are to it, and the Stories that makes."""
+    fresh = (*new, *changed)
+    keys = [keys_of(entry) for entry in fresh]
+    hashes = {key for own in keys for key in own}
+    choice = choose(fresh, keys, folds.holders(hashes) if hashes else {})
+    links = compare(fresh, choice, folds.candidates(choice.wanted) if choice.wanted else {})
+    joined = {mark for link in links if link.rule != RELATED for mark in (link.one, link.other)}
+    members, earlier = folds.kin(joined) if joined else ((), ())
+    clustering = cluster([entry.mark for entry in new], [*members, *map(member_of, new)], settled(earlier, links))
+    return replace(clustering, links=links, keys=choice.keys)
 
 
 def _decided(

@@ -3,9 +3,11 @@
 refresh: ... entries.known > **decide** > tag > cluster > store.apply
 """
 
+from base64 import b32encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from hashlib import blake2b
 
 from aggregator.model import (
     Cause,
@@ -173,11 +175,18 @@ def _unheard_first(identity: tuple[bytes, ...], known: Mapping[bytes, KnownEntry
     return tuple(sorted(identity, key=lambda key: key in known))
 
 
+def mark_of(feed_id: str, keys: EntryKeys) -> str:
+    """The id of the Story that a new entry founds: 16 characters of base32, the same on every replay."""
+    name = b"\0".join((feed_id.encode(), keys.identity[0]))
+    return b32encode(blake2b(name, digest_size=10).digest()).decode().lower()
+
+
 def _entry(feed: Feed, parsed: ParsedEntry, keys: EntryKeys, *, now: datetime, old: KnownEntry | None = None) -> Entry:
     """The entry as it will be stored; a changed one keeps its id, first sight and date."""
     first_seen = old.first_seen if old else now
     return Entry(
         id=old.id if old else 0,
+        mark=old.mark if old else mark_of(feed.id, keys),
         feed_id=feed.id,
         keys=keys,
         first_seen=first_seen,

@@ -1,4 +1,4 @@
-"""What an entry is known by: identity keys bound to its feed, fold keys shared by all feeds.
+"""What an entry is known by in its feed, and by what it is seen to have changed.
 
 refresh: ... normalise > **identity** > entries.known > decide ...
 """
@@ -34,10 +34,9 @@ def identify(feed_id: str, feed: ParsedFeed) -> tuple[EntryKeys, ...]:
     return tuple(
         EntryKeys(
             identity=tuple(_hash(mark[0], feed_id, *mark[1:]) for mark in _marks(name, look, blurred)),
-            fold=_fold(entry, own_link),
             digest=_digest(entry, link),
         )
-        for entry, link, own_link, name, look in zip(entries, links, own_links, names, looks, strict=True)
+        for entry, link, name, look in zip(entries, links, names, looks, strict=True)
     )
 
 
@@ -109,15 +108,6 @@ def _shared(pairs: Iterable[tuple[Left | None, Hashable]]) -> set[Left]:
     """The left values that stand beside more than one right value."""
     first: dict[Left, Hashable] = {}
     return {left for left, right in pairs if left is not None and first.setdefault(left, right) != right}
-
-
-def _fold(entry: ParsedEntry, own_link: str | None) -> tuple[bytes, ...]:
-    keys = []
-    if own_link:
-        keys.append(_hash("url", own_link))
-    if entry.doi:
-        keys.append(_hash("doi", entry.doi.lower()))
-    return tuple(keys)
 
 
 def _digest(entry: ParsedEntry, link: str | None) -> bytes:

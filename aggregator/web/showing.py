@@ -19,7 +19,21 @@ _IMAGE = re.compile(r'<img((?:[^<>"]+|"[^"]*")*+)>')
 _ALT = re.compile(r'\salt="([^"]*)"')
 _SPACE = re.compile(r"\s")
 _WINDOW = 60
-_RULES = {"same-address": "both have the same address or DOI"}
+_RULES = {
+    "same-address": "both have the same address",
+    "same-doi": "both have the same DOI",
+    "links-to": "one leads to the other, and they read alike",
+    "cites-doi": "one gives the DOI of the other, and they read alike",
+    "links-to-in-translation": "one leads to the other, which is a translation",
+    "cites-doi-in-translation": "one gives the DOI of the other, which is a translation",
+    "same-text": "they have the same text",
+    "same-title-and-lead": "they have the same title and beginning",
+    "title-part-and-text": "they have alike titles, and one text stands in the other",
+    "lead-reused": "they have the same beginning",
+    "same-title": "they have the same title",
+    "translation": "one reads as a translation of the other",
+    "person": "an editor joined them",
+}
 
 
 def excerpt(entry: Entry) -> str:

@@ -15,22 +15,26 @@ from aggregator.model import (
     FeedOptions,
     FeedStatus,
     FeedUpdate,
+    Holder,
     Link,
+    Move,
     Person,
     Placement,
     Rhythm,
     SafeHtml,
     Source,
+    StoryLink,
     Tag,
     Validators,
 )
-from aggregator.ports import EntryStore, FeedStore, StoryStore
+from aggregator.ports import EntryStore, FeedStore, FoldStore, StoryStore
+from aggregator.steps.decide import mark_of
 from tests.fakes import START, MemoryStore, parsed, reading
 from tests.real_store import sql_store
 
 
-class Store(FeedStore, EntryStore, StoryStore, Protocol):
-    """All three ports at once."""
+class Store(FeedStore, EntryStore, FoldStore, StoryStore, Protocol):
+    """All four ports at once."""
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -69,10 +73,12 @@ def entry(feed_id: str, title: str, *tags: Tag) -> Entry:
         language="fr",
     )
     fields = {name: getattr(item, name) for name in item.__dataclass_fields__}
+    keys = reading(feed_id, item).keys[0]
     return Entry(
         **fields,
         feed_id=feed_id,
-        keys=reading(feed_id, item).keys[0],
+        keys=keys,
+        mark=mark_of(feed_id, keys),
         first_seen=START,
         changed_at=START,
         date=START - timedelta(days=1),
@@ -214,7 +220,8 @@ def test_any_number_of_feeds_and_keys_can_be_asked_for(store: Store) -> None:
     keys = entry("ifri", "One").keys
     strange = [number.to_bytes(16) for number in range(PAST_THE_LIMIT)]
     assert set(store.known([*strange, *keys.identity])) == set(keys.identity)
-    assert [candidate.title for candidate in store.candidates([*strange, *keys.fold])] == ["One"]
+    assert store.holders(range(PAST_THE_LIMIT)) == {}
+    assert [candidate.title for candidate in store.candidates(range(PAST_THE_LIMIT)).values()] == ["One", "Two"]
     assert [state.feed.id for state in store.states(["ifri", *map(str, range(PAST_THE_LIMIT))])] == ["ifri"]
 
 
@@ -258,7 +265,7 @@ def test_known_says_what_refresh_needs_of_an_entry(store: Store) -> None:
     filled(store)
     (known,) = set(store.known(entry("ifri", "Two").keys.identity).values())
     assert (known.first_seen, known.date) == (START, START - timedelta(days=1))
-    assert (known.story_id, known.story_seq) == ("story-2", 2)
+    assert known.mark == entry("ifri", "Two").mark
 
 
 def test_a_key_goes_to_the_entry_that_has_it_now(store: Store) -> None:
@@ -274,11 +281,104 @@ def test_a_key_goes_to_the_entry_that_has_it_now(store: Store) -> None:
     assert store.version() == version
 
 
-def test_candidates_share_a_fold_key(store: Store) -> None:
-    filled(store)
-    keys = entry("ifri", "One").keys
-    (candidate,) = store.candidates([*keys.fold, b"x" * 16])
-    assert (candidate.feed_id, candidate.title, candidate.story_id) == ("ifri", "One", "story-1")
+KEY = -5
+
+
+def folded(store: Store) -> tuple[Entry, Entry]:
+    """Two stored entries of two feeds with one key, and what was found between them."""
+    store.sync([IFRI, APPS], START)
+    one, other = entry("ifri", "One"), entry("apps", "Two")
+    store.apply(
+        [update("ifri", (one,)), update("apps", (other,))],
+        replace(
+            founding(one.mark, other.mark),
+            links=(link(one, other),),
+            keys={one.mark: {KEY: ""}, other.mark: {KEY: "fr"}},
+        ),
+    )
+    return one, other
+
+
+def link(a: Entry, b: Entry, rule: str = "related") -> StoryLink:
+    one, other = sorted((a.mark, b.mark))
+    return StoryLink(one=one, other=other, rule=rule, score=0.5, evidence="why")
+
+
+def test_candidates_are_found_by_key_and_come_with_what_folding_compares(store: Store) -> None:
+    folded(store)
+    holders = store.holders([KEY, 7])
+    assert list(holders) == [KEY]
+    assert [holder.note for holder in holders[KEY]] == ["", "fr"]
+    ids = [holder.entry_id for holder in holders[KEY]]
+    candidates = [store.candidates(ids)[id_] for id_ in ids]
+    assert [(item.feed_id, item.title, item.date) for item in candidates] == [
+        ("ifri", "One", START - timedelta(days=1)),
+        ("apps", "Two", START - timedelta(days=1)),
+    ]
+    assert [(item.mark, item.sketch) for item in candidates] == [
+        (made.mark, made.keys.sketch) for made in (entry("ifri", "One"), entry("apps", "Two"))
+    ]
+
+
+def test_kin_are_all_that_links_and_stories_join(store: Store) -> None:
+    one, other = folded(store)
+    members, links = store.kin([one.mark, "nobody"])
+    assert {(member.mark, member.feed_id, member.story_id) for member in members} == {
+        (one.mark, "ifri", one.mark),
+        (other.mark, "apps", other.mark),
+    }
+    assert list(links) == [link(one, other)]
+    assert store.kin(["nobody"]) == ([], []) or store.kin(["nobody"]) == ((), ())
+
+
+def test_a_changed_entry_keeps_its_keys_and_gets_a_new_sketch(store: Store) -> None:
+    one, _ = folded(store)
+    (known,) = set(store.known(one.keys.identity).values())
+    edited = replace(one, id=known.id, keys=replace(one.keys, sketch=b""))
+    store.apply([update("ifri", changed=(edited,))], Clustering(placements=(), keys={one.mark: {9: "", KEY: ""}}))
+    holders = store.holders([KEY, 9])
+    assert (len(holders[KEY]), holders[9]) == (2, [Holder(known.id, "")])
+    assert store.candidates([known.id])[known.id].sketch == b""
+
+
+def test_a_persons_word_gives_way_to_a_persons_word_only(store: Store) -> None:
+    one, other = folded(store)
+
+    def say(rule: str) -> str:
+        store.apply([update("ifri", (entry("ifri", rule),))], replace(founding(rule), links=(link(one, other, rule),)))
+        return store.kin([one.mark])[1][0].rule
+
+    assert [say(rule) for rule in ("same-text", "person-apart", "same-doi", "person")] == [
+        "same-text",
+        "person-apart",
+        "person-apart",
+        "person",
+    ]
+
+
+def test_entries_move_between_stories_and_a_story_that_was_gone_is_itself_again(store: Store) -> None:
+    one, other = folded(store)
+    older = Clustering(
+        placements=(),
+        moves=(Move(mark=other.mark, first_seen=START, placement=Placement(story_id=one.mark, rule="same-text")),),
+        merges=((other.mark, one.mark),),
+    )
+    store.apply([update("apps", changed=(replace(other, id=2),))], older)
+    story = store.get(other.mark)
+    assert story is not None
+    assert (story.id, [(member.title, member.joined_by) for member in story.entries]) == (
+        one.mark,
+        [("One", None), ("Two", "same-text")],
+    )
+    parted = Clustering(
+        placements=(), moves=(Move(mark=other.mark, first_seen=START, placement=Placement(story_id=other.mark)),)
+    )
+    assert store.apply([update("apps", changed=(replace(other, id=2),))], parted) == 1
+    stories = [store.get(mark) for mark in (one.mark, other.mark)]
+    assert [story and (story.id, [member.title for member in story.entries]) for story in stories] == [
+        (one.mark, ["One"]),
+        (other.mark, ["Two"]),
+    ]
 
 
 def test_a_changed_entry_replaces_words_and_tags_but_not_its_story(store: Store) -> None:

@@ -12,6 +12,7 @@ from aggregator.demo.script import demo_settings
 from aggregator.demo.server import FEEDS, TYPES
 from aggregator.flows.ingest import ingest
 from aggregator.model import Fetched, ParsedEntry, Read, Reading, Validators
+from aggregator.steps.folding.sketch import unpack
 from aggregator.steps.tagging import compile_rules, tag_entry
 
 FIRST_EDITION = (
@@ -87,11 +88,11 @@ def test_all_kinds_of_detail_occur() -> None:
     ]
 
 
-def test_five_publications_are_cross_posted_and_share_a_fold_key() -> None:
-    owners: dict[bytes, set[str]] = {}
+def test_five_publications_are_cross_posted_and_share_an_address_or_doi() -> None:
+    owners: dict[int, set[str]] = {}
     for name in NAMES:
         for keys in read(name).keys:
-            for key in keys.fold:
+            for key in unpack(keys.sketch).urls | unpack(keys.sketch).dois:
                 owners.setdefault(key, set()).add(name)
     shared = sorted(sorted(names) for names in owners.values() if len(names) > 1)
     assert shared == [

@@ -64,7 +64,9 @@ class House:
         said = reading(feed.id, *entries)
         stolen = (Link(href="https://publisher.example/"),)  # the thief says that its site is the publisher's
         parser.readings[feed.id] = replace(said, feed=replace(said.feed, links=stolen))
-        ports = RefreshPorts(feeds=self.store, entries=self.store, fetcher=fetcher, parser=parser, clock=self.clock)
+        ports = RefreshPorts(
+            feeds=self.store, entries=self.store, folds=self.store, fetcher=fetcher, parser=parser, clock=self.clock
+        )
         refresh(ports, self.plan, self.store.states([feed.id]))
 
     def entries(self) -> list[Entry]:

@@ -22,7 +22,7 @@ JP = Tag(name="country:jp", origin="rule", label="Japan")
 def story(seq: int, *tags: Tag, title: str = "A report", age: timedelta = timedelta()) -> Story:
     entry = Entry(
         feed_id="ifri",
-        keys=EntryKeys(identity=(), fold=(), digest=b""),
+        keys=EntryKeys(identity=(), digest=b""),
         first_seen=START,
         changed_at=START,
         date=START - age,

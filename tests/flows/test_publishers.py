@@ -45,7 +45,12 @@ class Reader:
                 feed_id=feed_id, url="", status=200, body=b"", content_type=None, validators=Validators()
             )
         ports = RefreshPorts(
-            feeds=self.store, entries=self.store, fetcher=self.fetcher, parser=self.parser, clock=self.clock
+            feeds=self.store,
+            entries=self.store,
+            folds=self.store,
+            fetcher=self.fetcher,
+            parser=self.parser,
+            clock=self.clock,
         )
         refresh(ports, self.plan, self.store.states())
 

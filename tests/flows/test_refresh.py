@@ -62,7 +62,12 @@ class House:
 
     def ports(self) -> RefreshPorts:
         return RefreshPorts(
-            feeds=self.store, entries=self.store, fetcher=self.fetcher, parser=self.parser, clock=self.clock
+            feeds=self.store,
+            entries=self.store,
+            folds=self.store,
+            fetcher=self.fetcher,
+            parser=self.parser,
+            clock=self.clock,
         )
 
     def poll(self) -> RefreshReport:

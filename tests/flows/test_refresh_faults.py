@@ -61,7 +61,7 @@ def poll(store: SqlStore, clock: FrozenClock, number: int) -> None:
             feed_id=feed_id, url="", status=200, body=b"", content_type=None, validators=Validators(etag=str(number))
         )
         parser.readings[feed_id] = reading(feed_id, *entries)
-    ports = RefreshPorts(feeds=store, entries=store, fetcher=fetcher, parser=parser, clock=clock)
+    ports = RefreshPorts(feeds=store, entries=store, folds=store, fetcher=fetcher, parser=parser, clock=clock)
     refresh(ports, PLAN, store.states())
 
 

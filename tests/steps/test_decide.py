@@ -54,7 +54,7 @@ def decided(outcome: Read | NotModified | FetchFailed, known: dict[bytes, KnownE
 def stored(entry: ParsedEntry, id_: int = 7) -> dict[bytes, KnownEntry]:
     keys = reading("ifri", entry).keys[0]
     seen = START - timedelta(days=30)
-    old = KnownEntry(id=id_, digest=keys.digest, first_seen=seen, date=seen, story_id=f"story-{id_}", story_seq=id_)
+    old = KnownEntry(id=id_, mark=f"mark-{id_}", digest=keys.digest, first_seen=seen, date=seen)
     return dict.fromkeys(keys.identity, old)
 
 

@@ -63,7 +63,7 @@ def entry(feed_id: str = "ifri", **fields: Any) -> Entry:
         "first_seen": START,
         "changed_at": START,
         "date": START - timedelta(days=1),
-        "keys": EntryKeys(identity=(), fold=(), digest=b""),
+        "keys": EntryKeys(identity=(), digest=b""),
     }
     return Entry(feed_id=feed_id, **(values | fields))
 

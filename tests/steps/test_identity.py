@@ -47,7 +47,6 @@ def test_another_entry_shares_none(other: ParsedEntry) -> None:
 def test_identity_is_bound_to_the_feed() -> None:
     mine, theirs = keys(REPORT, feed_id="a")[0], keys(REPORT, feed_id="b")[0]
     assert not set(mine.identity) & set(theirs.identity)
-    assert mine.fold == theirs.fold
 
 
 def test_a_permalink_guid_is_compared_as_an_address_but_keeps_its_fragment() -> None:
@@ -101,7 +100,7 @@ def test_an_entry_listed_twice_is_found_again_as_if_it_were_listed_once() -> Non
     again = replace(REPORT, title="A report, before an edit")
     alone, repeated, edited = keys(REPORT)[0], keys(REPORT, REPORT)[0], keys(REPORT, again)[0]
     assert alone == repeated
-    assert (edited.identity, edited.fold) == (alone.identity, alone.fold)
+    assert edited.identity == alone.identity
 
 
 def test_two_guids_on_one_page_are_known_by_their_guids_alone() -> None:
@@ -118,16 +117,6 @@ def test_an_entry_of_nothing_but_a_title_has_a_key() -> None:
     assert all(item.identity for item in keys(*texts))
 
 
-def test_a_link_shared_by_several_titles_folds_nothing() -> None:
-    page = (Link(href="https://example.org/weekly"),)
-    first, second = keys(parsed("Week 1", links=page), parsed("Week 2", links=page))
-    assert first.fold == second.fold == ()
-
-
-def test_the_root_of_a_site_folds_nothing() -> None:
-    assert keys(replace(REPORT, links=(Link(href="https://example.org/"),)))[0].fold == ()
-
-
 def test_without_guid_the_link_is_the_identity() -> None:
     bare = replace(REPORT, guid=None)
     moved = replace(bare, links=(Link(href="http://example.org/a-report#top"),), title="New title")
@@ -141,11 +130,6 @@ def test_without_guid_and_link_title_and_date_are_and_the_text_finds_a_re_dated_
     assert set(keys(bare)[0].identity) & set(keys(redated)[0].identity)
     reworded = replace(bare, summary=SafeHtml("<p>Other words.</p>"))
     assert keys(bare)[0].identity[0] == keys(reworded)[0].identity[0]
-
-
-def test_a_doi_folds_in_any_case() -> None:
-    upper, lower = keys(replace(REPORT, doi="10.5555/ABC", links=()))[0], keys(parsed("X", doi="10.5555/abc"))[0]
-    assert set(upper.fold) & set(lower.fold)
 
 
 def test_the_digest_sees_words_and_enclosures_but_no_dates() -> None:

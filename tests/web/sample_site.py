@@ -41,6 +41,7 @@ from aggregator.model import (
     Validators,
 )
 from aggregator.settings.values import Polling, Settings
+from aggregator.steps.decide import mark_of
 from aggregator.steps.signing import Signer
 from aggregator.web.context import WebContext
 from tests.fakes import START, FrozenClock, parsed, reading
@@ -160,10 +161,12 @@ def entry(feed_id: str, title: str, *tags: Tag, **fields: object) -> Entry:
     slug = title.lower().replace(" ", "-")
     item = parsed(title, **({"links": (Link(href=f"https://{feed_id}.example/{slug}"),)} | fields))
     values = {name: getattr(item, name) for name in item.__dataclass_fields__}
+    keys = reading(feed_id, item).keys[0]
     return Entry(
         **values,
         feed_id=feed_id,
-        keys=reading(feed_id, item).keys[0],
+        mark=mark_of(feed_id, keys),
+        keys=keys,
         first_seen=START,
         changed_at=START,
         date=START - timedelta(days=1),

@@ -5,19 +5,21 @@
 (https://www.sqlite.org/pragma.html#pragma_synchronous).
 """
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import ColumnElement, Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy.dialects.sqlite import Insert
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from aggregator.errors import ConflictError, StoreError
 
-__all__ = ["Database", "open_database", "upsert"]
+__all__ = ["Database", "among", "insert_tuples", "open_database", "upsert"]
 
 BUSY_TIMEOUT_SECONDS = 60
 """How long a writer waits for another process's transaction before it reports the lock."""
@@ -65,6 +67,18 @@ def open_database(url: str, *, busy_timeout: int = BUSY_TIMEOUT_SECONDS) -> Data
         main=_engine(url, synchronous="NORMAL", busy_timeout=busy_timeout),
         ledger=_engine(url, synchronous="FULL", busy_timeout=busy_timeout),
     )
+
+
+def among(column: ColumnElement[int], values: Collection[int]) -> ColumnElement[bool]:
+    """`column` is one of `values`, however many: one parameter, that the database takes apart."""
+    listed = func.json_each(json.dumps(list(values))).table_valued("value")
+    return column.in_(select(listed.c.value))
+
+
+def insert_tuples(connection: Connection, statement: Insert, rows: Sequence[tuple[object, ...]]) -> None:
+    """Insert rows, given in the order of the table's columns, as fast as the driver takes them."""
+    if rows:
+        connection.exec_driver_sql(str(statement.compile(dialect=connection.dialect)), list(rows))
 
 
 def _engine(url: str, *, synchronous: str, busy_timeout: int) -> Engine:

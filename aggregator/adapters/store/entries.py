@@ -11,9 +11,8 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
 
 from aggregator.adapters.store.engine import Database, upsert
-from aggregator.adapters.store.schema import entries, entry_identities, entry_tags, fold_keys, stories
+from aggregator.adapters.store.schema import entries, entry_identities, entry_tags
 from aggregator.model import (
-    Candidate,
     Category,
     Entry,
     EntryKeys,
@@ -32,7 +31,7 @@ PARAMETERS = 10_000
 """Bound values in one statement; SQLite admits 32,766 (https://www.sqlite.org/limits.html)."""
 
 _PLAIN = (
-    *("feed_id", "first_seen", "changed_at", "date", "at_home", "guid", "title", "summary", "content"),
+    *("mark", "feed_id", "first_seen", "changed_at", "date", "at_home", "guid", "title", "summary", "content"),
     *("published", "published_raw", "updated", "updated_raw", "language", "rights", "doi", "comments"),
 )
 
@@ -45,43 +44,24 @@ class SqlEntryStore:
 
     def known(self, identity: Collection[bytes]) -> Mapping[bytes, KnownEntry]:
         """Stored entries by those of these identity keys they hold."""
-        columns = (entries.c.id, entries.c.digest, entries.c.first_seen, entries.c.date, stories.c.id, stories.c.seq)
-        query = select(entry_identities.c.hash, *columns).join_from(entry_identities, entries).join(stories)
+        columns = (entries.c.id, entries.c.mark, entries.c.digest, entries.c.first_seen, entries.c.date)
+        query = select(entry_identities.c.hash, *columns).join_from(entry_identities, entries)
         with self._database.read() as connection:
             return {
-                key: KnownEntry(
-                    id=id_, digest=digest, first_seen=first_seen, date=date, story_id=story_id, story_seq=story_seq
-                )
+                key: KnownEntry(id=id_, mark=mark, digest=digest, first_seen=first_seen, date=date)
                 for keys in chunks(identity)
-                for key, id_, digest, first_seen, date, story_id, story_seq in connection.execute(
+                for key, id_, mark, digest, first_seen, date in connection.execute(
                     query.where(entry_identities.c.hash.in_(keys))
                 )
             }
 
-    def candidates(self, fold: Collection[bytes]) -> Sequence[Candidate]:
-        """Stored entries that hold any of these fold keys, with the key they share."""
-        query = (
-            select(fold_keys.c.hash, entries.c.id, entries.c.feed_id, entries.c.title, stories.c.id, stories.c.seq)
-            .join_from(fold_keys, entries)
-            .join(stories)
-            .order_by(entries.c.id)
-        )
-        with self._database.read() as connection:
-            return [
-                Candidate(key=key, entry_id=id_, feed_id=feed_id, title=title, story_id=story_id, story_seq=seq)
-                for keys in chunks(fold)
-                for key, id_, feed_id, title, story_id, seq in connection.execute(
-                    query.where(fold_keys.c.hash.in_(keys))
-                )
-            ]
-
 
 def insert_entries(
     connection: Connection, new: Sequence[Entry], placements: Sequence[Placement], seqs: Mapping[str, int]
-) -> None:
-    """Write new entries with their keys and tags; `seqs` by Story id."""
+) -> list[tuple[int, Entry]]:
+    """Write new entries with their keys and tags; `seqs` by Story id. Returns them with their ids."""
     if not new:
-        return
+        return []
     rows = [
         _row(entry) | {"story_seq": seqs[placement.story_id], "joined_by": placement.rule}
         for entry, placement in zip(new, placements, strict=True)
@@ -89,7 +69,9 @@ def insert_entries(
     # Ids are counted here, under the one writer's lock: handed back by the database, they would cost a statement each.
     first = 1 + (connection.scalar(select(func.max(entries.c.id))) or 0)
     connection.execute(insert(entries), [row | {"id": id_} for id_, row in enumerate(rows, start=first)])
-    _write_keys_and_tags(connection, list(enumerate(new, start=first)))
+    numbered = list(enumerate(new, start=first))
+    _write_keys_and_tags(connection, numbered)
+    return numbered
 
 
 def update_entries(connection: Connection, changed: Sequence[Entry]) -> None:
@@ -97,7 +79,7 @@ def update_entries(connection: Connection, changed: Sequence[Entry]) -> None:
     if not changed:
         return
     rows = [{"b_" + name: value for name, value in (_row(entry) | {"id": entry.id}).items()} for entry in changed]
-    fixed = {"id", "feed_id", "first_seen", "date"}
+    fixed = {"id", "mark", "feed_id", "first_seen", "date"}
     values: dict[str, Any] = {key[2:]: bindparam(key) for key in rows[0] if key[2:] not in fixed}
     connection.execute(update(entries).where(entries.c.id == bindparam("b_id")).values(values), rows)
     connection.execute(
@@ -125,13 +107,10 @@ def load_entries(connection: Connection, story_seqs: Collection[int]) -> Mapping
 def write_keys(connection: Connection, holders: Sequence[tuple[int, EntryKeys]]) -> None:
     """Let entries, by id, be found by these keys; one that another entry of the feed held goes to who has it now."""
     identities = [{"hash": key, "entry_id": id_} for id_, keys in holders for key in keys.identity]
-    folds = [{"hash": key, "entry_id": id_} for id_, keys in holders for key in keys.fold]
     if identities:
         statement = upsert(entry_identities)
         moved = {"entry_id": statement.excluded.entry_id}
         connection.execute(statement.on_conflict_do_update(index_elements=["hash"], set_=moved), identities)
-    if folds:
-        connection.execute(upsert(fold_keys).on_conflict_do_nothing(), folds)
 
 
 def _write_keys_and_tags(connection: Connection, numbered: Sequence[tuple[int, Entry]]) -> None:
@@ -180,7 +159,7 @@ def _entry(row: RowMapping, tags: tuple[Tag, ...]) -> Entry:
         id=row["id"],
         summary=SafeHtml(row["summary"]),
         content=SafeHtml(row["content"]),
-        keys=EntryKeys(identity=(), fold=(), digest=row["digest"]),
+        keys=EntryKeys(identity=(), digest=row["digest"]),
         joined_by=row["joined_by"],
         links=tuple(Link(**link) for link in row["links"]),
         authors=tuple(Person(**person) for person in row["authors"]),

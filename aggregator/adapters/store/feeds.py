@@ -9,8 +9,9 @@ from sqlalchemy.dialects.sqlite import Insert
 
 from aggregator.adapters.store.engine import Database, upsert
 from aggregator.adapters.store.entries import chunks, insert_entries, update_entries, write_keys
+from aggregator.adapters.store.kinship import write_links, write_sketches
 from aggregator.adapters.store.schema import entries, facts, feeds
-from aggregator.adapters.store.stories import found_stories, merge_stories, touch_stories
+from aggregator.adapters.store.stories import found_stories, merge_stories, move_entries, touch_stories
 from aggregator.model import Clustering, Feed, FeedOptions, FeedState, FeedStatus, FeedUpdate, Rhythm, Validators
 
 
@@ -79,13 +80,17 @@ class SqlFeedStore:
             write_keys(connection, [renewed for item in updates for renewed in item.renewed])
             if not new and not changed:
                 return 0
-            seqs, founded = found_stories(connection, clustering.placements, [entry.first_seen for entry in new])
-            insert_entries(connection, new, clustering.placements, seqs)
+            seqs = found_stories(connection, clustering, [entry.first_seen for entry in new])
+            numbered = insert_entries(connection, new, clustering.placements, seqs)
             update_entries(connection, changed)
+            write_sketches(connection, [*numbered, *((entry.id, entry) for entry in changed)], clustering.keys)
+            write_links(connection, clustering.links)
+            move_entries(connection, clustering.moves, seqs)
             merge_stories(connection, clustering.merges)
             grown = {placement.story_id for placement in clustering.placements if placement.rule}
+            grown |= {move.placement.story_id for move in clustering.moves}
             touch_stories(connection, [entry.id for entry in changed], grown, max(item.checked_at for item in updates))
-            return founded
+            return clustering.founded
 
     def _states(self, query: Select[Any]) -> Sequence[FeedState]:
         with self._database.read() as connection:

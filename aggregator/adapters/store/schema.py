@@ -8,10 +8,12 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -97,6 +99,7 @@ entries = Table(
     Column("id", Integer, primary_key=True),
     Column("feed_id", ForeignKey("feeds.id"), nullable=False),
     Column("story_seq", ForeignKey("stories.seq"), nullable=False, index=True),
+    Column("mark", String, nullable=False, unique=True),
     Column("joined_by", String),
     Column("digest", LargeBinary(16), nullable=False),
     Column("first_seen", UtcDateTime, nullable=False),
@@ -134,8 +137,28 @@ entry_identities = Table(
 fold_keys = Table(
     "fold_keys",
     metadata,
-    Column("hash", LargeBinary(16), primary_key=True),
+    Column("hash", BigInteger, primary_key=True),
     Column("entry_id", ForeignKey("entries.id"), primary_key=True),
+    Column("note", String(2), nullable=False),
+    Column("day", Integer, nullable=False),  # of the entry's first sight, from 1970 on: old keys are forgotten
+    sqlite_with_rowid=False,
+)
+
+entry_sketches = Table(
+    "entry_sketches",
+    metadata,
+    Column("entry_id", ForeignKey("entries.id"), primary_key=True),
+    Column("sketch", LargeBinary, nullable=False),
+)
+
+story_links = Table(
+    "story_links",
+    metadata,
+    Column("one", String, primary_key=True),
+    Column("other", String, primary_key=True, index=True),
+    Column("rule", String, nullable=False),
+    Column("score", Float, nullable=False),
+    Column("evidence", Text, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from aggregator.adapters.store.engine import Database, upsert
 from aggregator.adapters.store.entries import chunks, load_entries
 from aggregator.adapters.store.schema import entries, entry_tags, facts, stories, story_redirects
-from aggregator.model import Placement, Story
+from aggregator.model import Clustering, Move, Story
 
 VERSION = "stories_version"
 
@@ -92,21 +92,41 @@ def _narrowed(tags: Collection[str], feed_id: str | None) -> Select[tuple[int]]:
     return select(seq).where(condition, *(exists().where(listed, table.c.story_seq == seq) for table, listed in others))
 
 
-def found_stories(
-    connection: Connection, placements: Sequence[Placement], seen: Sequence[datetime]
-) -> tuple[Mapping[str, int], int]:
-    """Found the Stories whose placement names no rule; returns seq by Story id for all placements, and how many."""
+def found_stories(connection: Connection, clustering: Clustering, seen: Sequence[datetime]) -> Mapping[str, int]:
+    """Found the Stories whose placement names no rule; returns seq by Story id for all placements.
+
+    `seen` are the first sights of the new entries. A Story that had gone into another is itself again.
+    """
+    moved = [(move.placement, move.first_seen) for move in clustering.moves]
+    placed = [*zip(clustering.placements, seen, strict=True), *moved]
     rows = [
         {"id": placement.story_id, "first_seen": moment, "updated": moment}
-        for placement, moment in zip(placements, seen, strict=True)
+        for placement, moment in placed
         if placement.rule is None
     ]
     if rows:
         connection.execute(insert(stories), rows)
-    wanted = {placement.story_id for placement in placements}
+    if revived := [{"gone": placement.story_id} for placement, _ in moved if placement.rule is None]:
+        connection.execute(delete(story_redirects).where(story_redirects.c.old_id == bindparam("gone")), revived)
+    wanted = {placement.story_id for placement, _ in placed}
     query = select(stories.c.id, stories.c.seq)
     found = [row for ids in chunks(wanted) for row in connection.execute(query.where(stories.c.id.in_(ids)))]
-    return {row.id: row.seq for row in found}, len(rows)
+    return {row.id: row.seq for row in found}
+
+
+def move_entries(connection: Connection, moves: Sequence[Move], seqs: Mapping[str, int]) -> None:
+    """Put stored entries into other Stories; `seqs` by Story id."""
+    if not moves:
+        return
+    rows = [{"moved": move.mark, "seq": seqs[move.placement.story_id], "rule": move.placement.rule} for move in moves]
+    moved = select(entries.c.id).where(entries.c.mark == bindparam("moved")).scalar_subquery()
+    for statement in (
+        update(entries)
+        .where(entries.c.mark == bindparam("moved"))
+        .values(story_seq=bindparam("seq"), joined_by=bindparam("rule")),
+        update(entry_tags).where(entry_tags.c.entry_id == moved).values(story_seq=bindparam("seq")),
+    ):
+        connection.execute(statement, rows)
 
 
 def merge_stories(connection: Connection, merges: Sequence[tuple[str, str]]) -> None:

@@ -93,6 +93,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("feed_id", sa.String(), nullable=False),
         sa.Column("story_seq", sa.Integer(), nullable=False),
+        sa.Column("mark", sa.String(), nullable=False),
         sa.Column("joined_by", sa.String(), nullable=True),
         sa.Column("digest", sa.LargeBinary(length=16), nullable=False),
         sa.Column("first_seen", sa.DateTime(), nullable=False),
@@ -119,6 +120,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["feed_id"], ["feeds.id"], name=op.f("fk_entries_feed_id")),
         sa.ForeignKeyConstraint(["story_seq"], ["stories.seq"], name=op.f("fk_entries_story_seq")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_entries")),
+        sa.UniqueConstraint("mark", name=op.f("uq_entries_mark")),
     )
     op.create_index(op.f("ix_entries_feed_id_story_seq"), "entries", ["feed_id", "story_seq"])
     op.create_index(op.f("ix_entries_story_seq"), "entries", ["story_seq"])
@@ -200,12 +202,32 @@ def upgrade() -> None:
 
     op.create_table(
         "fold_keys",
-        sa.Column("hash", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("hash", sa.BigInteger(), nullable=False),
         sa.Column("entry_id", sa.Integer(), nullable=False),
+        sa.Column("note", sa.String(length=2), nullable=False),
+        sa.Column("day", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["entry_id"], ["entries.id"], name=op.f("fk_fold_keys_entry_id")),
         sa.PrimaryKeyConstraint("hash", "entry_id", name=op.f("pk_fold_keys")),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "entry_sketches",
+        sa.Column("entry_id", sa.Integer(), nullable=False),
+        sa.Column("sketch", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["entry_id"], ["entries.id"], name=op.f("fk_entry_sketches_entry_id")),
+        sa.PrimaryKeyConstraint("entry_id", name=op.f("pk_entry_sketches")),
+    )
+    op.create_table(
+        "story_links",
+        sa.Column("one", sa.String(), nullable=False),
+        sa.Column("other", sa.String(), nullable=False),
+        sa.Column("rule", sa.String(), nullable=False),
+        sa.Column("score", sa.Float(), nullable=False),
+        sa.Column("evidence", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("one", "other", name=op.f("pk_story_links")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_story_links_other"), "story_links", ["other"])
     op.create_table(
         "issue_stories",
         sa.Column("newsletter_id", sa.String(), nullable=False),

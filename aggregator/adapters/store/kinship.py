@@ -1,0 +1,130 @@
+"""What folding keeps: keys by which entries are found, sketches to compare them by, links between them.
+
+Written inside the transaction of `feeds.py`; read by the polling flow.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection, and_, delete, or_, select
+
+from aggregator.adapters.store.engine import Database, among, insert_tuples, upsert
+from aggregator.adapters.store.entries import chunks
+from aggregator.adapters.store.schema import entries, entry_sketches, fold_keys, stories, story_links
+from aggregator.model import BY_PERSON, FOLD_KINDS, Candidate, Entry, FoldKey, FoldKeys, Holder, Member, StoryLink
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MAX_KIN = 400
+"""So many entries are looked at when Stories are made anew; links that lead further are left for another time."""
+LASTING = (FoldKey.ADDRESS, FoldKey.DOI)
+
+
+class SqlFoldStore:
+    """`ports.FoldStore` on the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def holders(self, keys: Collection[int]) -> Mapping[int, Sequence[Holder]]:
+        """The stored entries that hold these fold keys, by the key's hash, in order of arrival."""
+        query = select(fold_keys.c.hash, fold_keys.c.entry_id, fold_keys.c.note)
+        query = query.where(among(fold_keys.c.hash, keys)).order_by(fold_keys.c.hash, fold_keys.c.entry_id)
+        found: defaultdict[int, list[Holder]] = defaultdict(list)
+        with self._database.read() as connection:
+            for key, entry_id, note in connection.execute(query):
+                found[key].append(Holder(entry_id, note))
+        return found
+
+    def candidates(self, ids: Collection[int]) -> Mapping[int, Candidate]:
+        """What folding compares these entries by, by id."""
+        columns = (entries.c.id, entries.c.mark, entries.c.feed_id, entries.c.title, entries.c.date)
+        query = select(*columns, entry_sketches.c.sketch).join_from(entries, entry_sketches)
+        with self._database.read() as connection:
+            return {
+                id_: Candidate(entry_id=id_, mark=mark, feed_id=feed_id, title=title, date=date, sketch=sketch)
+                for some in chunks(ids)
+                for id_, mark, feed_id, title, date, sketch in connection.execute(query.where(entries.c.id.in_(some)))
+            }
+
+    def kin(self, marks: Collection[str]) -> tuple[Sequence[Member], Sequence[StoryLink]]:
+        """The stored ones of these entries, all that links or their Stories join to them, and all those links."""
+        with self._database.read() as connection:
+            return load_kin(connection, marks)
+
+    def forget(self, before: datetime) -> int:
+        """Let keys of entries first seen before then go, but addresses and DOIs; returns how many."""
+        old = (fold_keys.c.day < _day(before), (fold_keys.c.hash.op("&")(FOLD_KINDS - 1)).not_in(LASTING))
+        with self._database.write() as connection:
+            return connection.execute(delete(fold_keys).where(*old)).rowcount
+
+
+def load_kin(connection: Connection, marks: Collection[str]) -> tuple[Sequence[Member], Sequence[StoryLink]]:
+    """See `SqlFoldStore.kin`."""
+    seen: dict[str, Member] = {}
+    links: dict[tuple[str, str], StoryLink] = {}
+    wanted = set(marks)
+    while wanted and len(seen) < MAX_KIN:
+        fresh = _members(connection, wanted)
+        seen |= {member.mark: member for member in fresh}
+        for link in _links(connection, {member.mark for member in fresh}):
+            links[link.one, link.other] = link
+        wanted = {mark for pair in links for mark in pair} - seen.keys() - wanted
+    return tuple(seen.values()), tuple(links.values())
+
+
+def _members(connection: Connection, marks: Collection[str]) -> list[Member]:
+    """These entries with all that share their Stories."""
+    columns = (entries.c.mark, entries.c.feed_id, entries.c.first_seen, entry_sketches.c.sketch, stories.c.id)
+    query = select(*columns).join_from(entries, stories).join(entry_sketches)
+    homes = select(entries.c.story_seq).where(entries.c.mark.in_(marks))
+    return [
+        Member(mark=mark, feed_id=feed_id, first_seen=first_seen, sketch=sketch, story_id=story_id)
+        for mark, feed_id, first_seen, sketch, story_id in connection.execute(
+            query.where(entries.c.story_seq.in_(homes))
+        )
+    ]
+
+
+def _links(connection: Connection, marks: Collection[str]) -> list[StoryLink]:
+    query = select(story_links)
+    ends = or_(story_links.c.one.in_(marks), story_links.c.other.in_(marks))
+    return [StoryLink(**row) for row in connection.execute(query.where(ends)).mappings()]
+
+
+def write_sketches(connection: Connection, numbered: Sequence[tuple[int, Entry]], keys: Mapping[str, FoldKeys]) -> None:
+    """Let entries be found by these keys, by mark, and compared by their sketches; keys they had before stay theirs."""
+    insert_tuples(
+        connection,
+        upsert(fold_keys).on_conflict_do_nothing(),
+        [
+            (key, id_, note, day)
+            for id_, entry in numbered
+            for day in (_day(entry.first_seen),)
+            for key, note in keys.get(entry.mark, {}).items()
+        ],
+    )
+    statement = upsert(entry_sketches)
+    replaced = {"sketch": statement.excluded.sketch}
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=["entry_id"], set_=replaced),
+        [{"entry_id": id_, "sketch": entry.keys.sketch} for id_, entry in numbered],
+    )
+
+
+def write_links(connection: Connection, links: Sequence[StoryLink]) -> None:
+    """Keep what was found; a person's word gives way to a person's word only."""
+    if not links:
+        return
+    statement = upsert(story_links)
+    replaced = {name: statement.excluded[name] for name in ("rule", "score", "evidence")}
+    said = or_(*(statement.excluded.rule == rule for rule in BY_PERSON))
+    free = or_(said, and_(*(story_links.c.rule != rule for rule in BY_PERSON)))
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=["one", "other"], set_=replaced, where=free),
+        [{name: getattr(link, name) for name in StoryLink.__dataclass_fields__} for link in links],
+    )
+
+
+def _day(moment: datetime) -> int:
+    return (moment - EPOCH) // timedelta(days=1)
