@@ -30,6 +30,10 @@ _FUNCTION_WORDS = {
     "it": "il di che della un una per con del sono nel alla dei gli piu come anche delle non questo ha si",
     "pt": "o os da do das dos em um uma para com nao que por mais ao foi pela pelo sua sao como",
     "nl": "de het een van en dat niet zijn voor met op aan ook door naar bij uit wordt maar over",
+    "da": "og i det at er til pa som af med den for der ikke har de en et fra han",
+    "sv": "och att det som en ett pa ar av for med den till inte har de om fran i sa",
+    "pl": "i w na z sie do nie ze jest to od za przez dla po jak oraz przy ktory ma",
+    "cs": "a se na v je ze s z do o to pro za by byl ktery jako po ale jsou",
 }
 _SPOKEN = {
     word: tuple(language for language, listed in _FUNCTION_WORDS.items() if word in listed.split())
@@ -37,14 +41,16 @@ _SPOKEN = {
     for word in listed.split()
 }
 _HEARD = 3
-"""So many function words tell a language, when they are a third more than those of any other."""
+_BEGINNING = 300
+_SHARE = 8
+"""Function words tell a language when they are three, one word in eight, and a third more than those of any other."""
 
 
 def language_of(words: Sequence[str], declared: str | None) -> str:
     """Two letters: of the language the text is seen to be in, else of the one it is said to be in, else none."""
-    heard = Counter(language for word in words[:300] for language in _SPOKEN.get(word, ()))
+    heard = Counter(language for word in words[:_BEGINNING] for language in _SPOKEN.get(word, ()))
     (first, language), (second, _), *_ = sorted([*((n, spoken) for spoken, n in heard.items()), (0, ""), (0, "")])[::-1]
-    if first >= _HEARD and first * 3 >= second * 4:
+    if first >= max(_HEARD, len(words[:_BEGINNING]) // _SHARE) and first * 3 >= second * 4:
         return language
     return (declared or "")[:2]
 

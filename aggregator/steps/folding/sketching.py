@@ -94,11 +94,11 @@ def _shared(addresses: Sequence[Sequence[str]], entries: Sequence[ParsedEntry]) 
 
     An entry that stands in it twice, once as it was before an edit, goes by the first title.
     """
-    first: dict[str, str] = {}
+    first: dict[tuple[str, str], str] = {}
     titles: defaultdict[str, set[str]] = defaultdict(set)
     for own, entry in zip(addresses, entries, strict=True):
         for address in own:
-            titles[address].add(first.setdefault(entry.guid, entry.title) if entry.guid else entry.title)
+            titles[address].add(first.setdefault((entry.guid, own[0]), entry.title) if entry.guid else entry.title)
     return {address for address, found in titles.items() if len(found) > 1}
 
 

@@ -18,8 +18,12 @@ TITLE_DAYS = timedelta(days=14)
 TRANSLATION_DAYS = timedelta(days=12)
 FEW = 4
 """Shared runs of words that prove nothing."""
+MANY = 40
+"""Shared runs that prove a text by themselves; a publisher's slogans are shorter."""
 SHORT = 60
 """Texts of no more words differ by their figures."""
+LONG = 150
+"""So many words are no slogan of a publisher."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,9 +120,11 @@ class Pair:
         )
         return shared / (one_size * other_size) ** 0.5 if shared >= 10 else 0.0
 
-    @cached_property
-    def alike(self) -> bool:
-        return self.title >= 0.6 or self.quoted >= 0.4 or contains(*self.titles)
+    @property
+    def one_work(self) -> bool:
+        """Whether two entries of one feed, which lists a work once as a rule, look like two forms of one."""
+        titled = self.title >= 0.6 or contains(*self.titles) or self.titles[0].words == self.titles[1].words
+        return not differ_in_figures(*self.titles) and (titled or (self.contained >= 0.7 and self.shorter >= LONG))
 
     @cached_property
     def told_apart(self) -> bool:
@@ -152,13 +158,13 @@ def _at(runs: frozenset[int], scale: int) -> frozenset[int]:
 def _same_address(pair: Pair) -> Judgement | None:
     if not pair.one.urls & pair.other.urls:
         return None
-    if pair.one_feed and (not pair.alike or differ_in_figures(*pair.titles)):
+    if pair.one_feed and not pair.one_work:
         return None
     return Judgement(rule="same-address", score=1.0, evidence="both have this address")
 
 
 def _same_doi(pair: Pair) -> Judgement | None:
-    if not pair.one.dois & pair.other.dois or (pair.one_feed and not pair.alike):
+    if not pair.one.dois & pair.other.dois or (pair.one_feed and not pair.one_work):
         return None
     return Judgement(rule="same-doi", score=1.0, evidence="both have this DOI")
 
@@ -170,7 +176,8 @@ def _names_it(pair: Pair) -> Judgement | None:
     if not (linked or one.dois & other.cited or one.cited & other.dois) or one.roundup or other.roundup:
         return None
     rule = "links-to" if linked else "cites-doi"
-    if not pair.told_apart and (pair.title >= 0.8 or pair.quoted >= 0.4):
+    reads_so = pair.one_work and pair.contained >= 0.7 if pair.one_feed else pair.title >= 0.8 or pair.quoted >= 0.4
+    if reads_so and not pair.told_apart:
         return Judgement(rule=rule, score=0.9, evidence=pair.figures)
     if not pair.told_apart and pair.translated and pair.anchors >= 0.12 and pair.ratio >= 0.4:
         return Judgement(rule=f"{rule}-in-translation", score=pair.anchors, evidence=_translation_figures(pair))
@@ -181,26 +188,26 @@ def _names_it(pair: Pair) -> Judgement | None:
 
 def _same_text(pair: Pair) -> Judgement | None:
     share, shared = max(pair.text, pair.lead)
-    if share < 0.7 or shared < 6 or pair.ratio < 0.45:
+    if share < 0.7 or shared < 6 or pair.ratio < 0.45 or (pair.one_feed and not pair.one_work):
         return None
     return Judgement(rule="same-text", score=0.85, evidence=pair.figures)
 
 
 def _same_title_and_lead(pair: Pair) -> Judgement | None:
-    if pair.title < 0.85 or pair.contained < 0.45:
+    if pair.title < 0.85 or pair.contained < (0.7 if pair.one_feed else 0.45):
         return None
     return Judgement(rule="same-title-and-lead", score=0.85, evidence=pair.figures)
 
 
 def _title_part_and_text(pair: Pair) -> Judgement | None:
-    if pair.contained < 0.6 or not (contains(*pair.titles) or pair.title >= 0.6):
+    if pair.contained < (0.8 if pair.one_feed else 0.6) or not (contains(*pair.titles) or pair.title >= 0.6):
         return None
     return Judgement(rule="title-part-and-text", score=0.8, evidence=pair.figures)
 
 
 def _lead_reused(pair: Pair) -> Judgement | None:
     share, shared = pair.lead
-    if share < 0.8 or shared < 12 or pair.one_feed:
+    if share < 0.8 or shared < MANY or pair.one_feed:
         return None
     return Judgement(rule="lead-reused", score=0.75, evidence=pair.figures)
 
