@@ -23,7 +23,7 @@ _HOLDERS: Mapping[int, int] = {
     FoldKey.DOI: 24,
     FoldKey.TITLE: 24,
     FoldKey.TEXT: 12,
-    FoldKey.ANCHOR: 12,
+    FoldKey.ANCHOR: 24,
 }
 _WEIGHTS: Mapping[int, int] = {
     FoldKey.ADDRESS: 100,
