@@ -11,11 +11,13 @@ from aggregator.model import (
     Clustering,
     Delivery,
     DeliveryState,
+    Entry,
     Feed,
     FeedState,
     FeedUpdate,
     FetchOutcome,
     FetchRequest,
+    FoldKeys,
     Holder,
     Issue,
     KnownEntry,
@@ -83,6 +85,21 @@ class FoldStore(Protocol):
 
     def kin(self, marks: Collection[str]) -> tuple[Sequence[Member], Sequence[StoryLink]]:
         """The stored ones of these entries, all that links or their Stories join to them, and all those links."""
+
+    def links(self, marks: Collection[str]) -> Sequence[StoryLink]:
+        """The links that have one of these entries, by mark, for an end."""
+
+    def since(self, moment: datetime, *, after: int, limit: int) -> Sequence[Entry]:
+        """Entries first seen since then, with ids above `after`, in order of arrival."""
+
+    def note(self, entries: Sequence[Entry], keys: Mapping[str, FoldKeys]) -> None:
+        """Let stored entries be found by these keys, by mark, and compared by the sketches they now have."""
+
+    def rearrange(self, clustering: Clustering, now: datetime, *, dropped: Sequence[StoryLink] = ()) -> None:
+        """Write the moves, merges and links of stored entries in one transaction, and forget `dropped` links."""
+
+    def forget(self, before: datetime) -> int:
+        """Let keys of entries first seen before then go, but addresses and DOIs; returns how many."""
 
 
 class StoryStore(Protocol):

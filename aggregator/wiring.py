@@ -11,7 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from importlib.metadata import version
 from pathlib import Path
@@ -43,6 +43,7 @@ from aggregator.flows.compose import ComposePlan, ComposePorts, compose, compose
 from aggregator.flows.deliver import DeliverPlan, DeliverPorts, deliver
 from aggregator.flows.ingest import ingest
 from aggregator.flows.publish import PublishPlan, PublishPorts, build, publish
+from aggregator.flows.refold import RefoldPorts
 from aggregator.flows.refresh import Progress, RefreshPlan, RefreshPorts, refresh
 from aggregator.flows.subscribe import SubscribePorts, add_one, import_csv
 from aggregator.model import (
@@ -76,6 +77,8 @@ READER = f"aggregator {version('aggregator')}, feedparser {version('feedparser')
 """What reads documents: another may see more in what is unchanged."""
 TICK, COMPOSE, DELIVER = timedelta(seconds=15), timedelta(seconds=20), timedelta(seconds=5)
 FIRST_ROUND = timedelta(hours=1)
+KEYS_LAST = timedelta(days=60)
+"""How long texts and titles are compared with new ones."""
 """How long Issues wait at most for the first round of polls after a start: after a pause, none goes out without
 what the pause held back."""
 LETTING_GO_SECONDS = 4
@@ -137,6 +140,7 @@ class Runtime:
         self._limits: Polling | None = None
         self._first_round = threading.Event()
         self._published: tuple[object, ...] = ()
+        self._forgotten: date | None = None
         self._use(settings)
 
     def __enter__(self) -> Self:
@@ -223,6 +227,10 @@ class Runtime:
             self._parser = ParserPool(self._limits, read=ingest)
         return self._fetcher, self._parser
 
+    def refold_ports(self) -> RefoldPorts:
+        """What folding stored entries anew needs."""
+        return RefoldPorts(folds=self.folds, stories=self.stories, clock=self.clock)
+
     def publish(self) -> int:
         """Bring every channel up to date; returns how many publications changed."""
         ports = PublishPorts(stories=self.stories, publications=self.publications, clock=self.clock)
@@ -237,6 +245,7 @@ class Runtime:
     def tick(self) -> None:
         """Poll what is due, and publish when that or feeds.yaml changed anything."""
         self.facts.record_tick(self.clock.now())
+        self._forget_old_keys()
         if mended := self.feeds.mend_clock(self.clock.now()):
             log.warning("clock.put_back", feeds=mended, why="they were checked at a time that is yet to come")
         if states := self.feeds.due(self.clock.now()):
@@ -248,6 +257,12 @@ class Runtime:
         if shown != self._published and not self.stopping.is_set():
             self.publish()
             self._published = shown
+
+    def _forget_old_keys(self) -> None:
+        """Once a day: what was seen long ago is folded with nothing new, but for its address."""
+        if self._forgotten != (today := self.clock.now().date()):
+            self._forgotten = today
+            self.folds.forget(self.clock.now() - KEYS_LAST)
 
     # --- newsletters ------------------------------------------------------------------------------
 

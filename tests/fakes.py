@@ -19,6 +19,7 @@ from aggregator.model import (
     FeedUpdate,
     FetchOutcome,
     FetchRequest,
+    FoldKey,
     FoldKeys,
     Holder,
     KnownEntry,
@@ -182,7 +183,10 @@ class MemoryStore:
     def _keep_links(self, new_ids: Sequence[int], changed: Sequence[Entry], clustering: Clustering) -> None:
         for id_ in [*new_ids, *(entry.id for entry in changed)]:
             self._hold(id_, clustering.keys.get(self._entries[id_].mark, {}))
-        for link in clustering.links:
+        self._write_links(clustering.links)
+
+    def _write_links(self, links: Sequence[StoryLink]) -> None:
+        for link in links:
             old = self._links.get((link.one, link.other))
             if old is None or old.rule not in BY_PERSON or link.rule in BY_PERSON:
                 self._links[link.one, link.other] = link
@@ -240,7 +244,9 @@ class MemoryStore:
             self._identities[key] = entry_id
 
     def _touch(self, story_ids: Collection[str], updates: Sequence[FeedUpdate]) -> None:
-        now = max(update.checked_at for update in updates)
+        self._touch_at(story_ids, max(update.checked_at for update in updates))
+
+    def _touch_at(self, story_ids: Collection[str], now: datetime) -> None:
         for story_id in story_ids:
             self._stories[story_id] = replace(self._stories[story_id], updated=now)
         self._version += 1
@@ -259,7 +265,7 @@ class MemoryStore:
         }
 
     def holders(self, keys: Collection[int]) -> Mapping[int, Sequence[Holder]]:
-        return {key: sorted(self._folds[key]) for key in keys if key in self._folds}
+        return {key: sorted(self._folds[key]) for key in keys if self._folds.get(key)}
 
     def candidates(self, ids: Collection[int]) -> Mapping[int, Candidate]:
         return {
@@ -295,6 +301,35 @@ class MemoryStore:
             for mark in found
         ]
         return members, [link for pair, link in self._links.items() if found & set(pair)]
+
+    def links(self, marks: Collection[str]) -> Sequence[StoryLink]:
+        return [link for pair, link in sorted(self._links.items()) if set(pair) & set(marks)]
+
+    def since(self, moment: datetime, *, after: int, limit: int) -> Sequence[Entry]:
+        found = [entry for id_, entry in sorted(self._entries.items()) if id_ > after and entry.first_seen >= moment]
+        return [replace(entry, tags=(), joined_by=entry.joined_by) for entry in found[:limit]]
+
+    def note(self, entries: Sequence[Entry], keys: Mapping[str, FoldKeys]) -> None:
+        for entry in entries:
+            self._sketches[entry.id] = entry.keys.sketch
+            self._hold(entry.id, keys.get(entry.mark, {}))
+
+    def rearrange(self, clustering: Clustering, now: datetime, *, dropped: Sequence[StoryLink] = ()) -> None:
+        for link in dropped:
+            self._links.pop((link.one, link.other), None)
+        self._write_links(clustering.links)
+        if clustering.moves:
+            self._move(clustering.moves)
+            self._merge(clustering.merges)
+            self._touch_at({move.placement.story_id for move in clustering.moves}, now)
+
+    def forget(self, before: datetime) -> int:
+        lasting = (FoldKey.ADDRESS, FoldKey.DOI)
+        rows = [(key, held) for key, holders in self._folds.items() for held in holders if key & 7 not in lasting]
+        old = [(key, held) for key, held in rows if self._entries[held.entry_id].first_seen.date() < before.date()]
+        for key, held in old:
+            self._folds[key].remove(held)
+        return len(old)
 
     def _whole(self, story: Story) -> Story:
         members = [self._entries[id_] for id_, story_id in self._story_of.items() if story_id == story.id]

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from aggregator.cli import explain_commands, feed_commands, mail_commands
+from aggregator.cli import explain_commands, feed_commands, mail_commands, story_commands
 from aggregator.cli.output import configure_logging, errors, print_json, say
 from aggregator.cli.session import config_path, runtime_of, settings_of
 from aggregator.demo.script import run_demo
@@ -28,6 +28,8 @@ app = typer.Typer(
 )
 app.command()(explain_commands.explain)
 app.add_typer(feed_commands.app, name="feeds", help="Look at feeds and at what they would give.")
+app.add_typer(story_commands.app, name="stories", help="Join stories and take them apart, against every rule.")
+app.command()(story_commands.refold)
 app.add_typer(mail_commands.newsletters, name="newsletters", help="Preview, compose and inspect newsletters.")
 app.add_typer(mail_commands.subscribers, name="subscribers", help="Who gets which newsletter.")
 

@@ -1,33 +1,53 @@
-"""`aggregator explain`: why a Story carries its tags."""
+"""`aggregator explain`: why a Story carries its tags, and why its entries are one."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from aggregator.cli.output import print_json, print_table, say
 from aggregator.cli.session import runtime_of
-from aggregator.errors import NotFoundError
-from aggregator.model import Story
+from aggregator.flows.refold import story_of
+from aggregator.model import Story, StoryLink
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
 def explain(
     context: typer.Context,
-    story: Annotated[str, typer.Argument(metavar="STORY", help="Its id, as in the address of its page.")],
+    story: Annotated[
+        str,
+        typer.Argument(metavar="STORY-OR-ENTRY", help="Its id, as in its page's address, or an entry's number."),
+    ],
     as_json: Json = False,
 ) -> None:
-    """Why a story carries each of its tags: who gave it, at which feed, on what evidence."""
+    """Why a story carries each of its tags, and why its entries are one: which rule found it, on what evidence."""
     with runtime_of(context) as runtime:
-        found = runtime.stories.get(story)
-    if found is None:
-        raise NotFoundError(f"no story {story!r}; its id is the end of its page's address, /stories/ID")
-    tags = _tags(found)
+        found = story_of(runtime.refold_ports(), story)
+        links = runtime.folds.links({entry.mark for entry in found.entries})
+    tags, folds = _tags(found), _folds(found, links)
     if as_json:
-        print_json({"story": found.id, "title": found.head.title, "tags": tags})
+        print_json({"story": found.id, "title": found.head.title, "tags": tags, "folds": folds})
         return
     say(found.head.title or "Untitled")
     print_table(("tag", "given by", "feed", "entry", "evidence"), (tuple(tag.values()) for tag in tags))
+    if folds:
+        print_table(("entry", "and", "rule", "score", "evidence"), (tuple(fold.values()) for fold in folds))
+
+
+def _folds(story: Story, links: Sequence[StoryLink]) -> list[dict[str, str | int | float]]:
+    """What was found between its entries, and between them and others, which have no number here but a mark."""
+    numbers: dict[str, int | str] = {entry.mark: entry.id for entry in story.entries}
+    return [
+        {
+            "one": numbers.get(link.one, link.one),
+            "other": numbers.get(link.other, link.other),
+            "rule": link.rule,
+            "score": round(link.score, 2),
+            "evidence": link.evidence,
+        }
+        for link in links
+    ]
 
 
 def _tags(story: Story) -> list[dict[str, str | int | None]]:

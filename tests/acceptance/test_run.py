@@ -145,6 +145,32 @@ def test_a_story_says_who_gave_it_its_tags(tmp_path: Path) -> None:
         assert "no story 'x'" in wire.run("explain", "x", code=2).stderr
 
 
+COPY = ATOM.replace("urn:tank", "urn:copy").replace("https://tank.example", "https://copy.example")
+
+
+def test_what_joins_a_story_is_said_and_a_person_may_part_it(tmp_path: Path) -> None:
+    with FetchServer() as server:
+        long = " ".join(f"word{number} of the report" for number in range(40))
+        server.answers = {
+            "/tank": answer(body=ATOM.format(n=1).replace("Words.", long).encode()),
+            "/copy": answer(body=COPY.format(n=2).replace("Paper 2", "Another look").replace("Words.", long).encode()),
+        }
+        wire = Wire(tmp_path, document(server, "tank", "copy"))
+        wire.run("poll")
+        (story,) = {story for (story,) in wire.rows("SELECT id FROM stories")}
+        (fold,) = wire.json("explain", story)["folds"]
+        assert (fold["one"] != fold["other"], fold["rule"]) == (True, "same-text")
+        assert "text 1.00" in wire.run("explain", str(fold["one"])).stdout
+        parted = wire.json("stories", "split", story, str(fold["one"]))["stories"]
+        assert sorted(len(item["entries"]) for item in parted) == [1, 1]
+        assert wire.json("refold", "--since", "1w")["moved"] == []
+        assert "entries 2, links found 0" in wire.run("refold").stdout
+        joined = wire.run("stories", "merge", *(item["story"] for item in parted)).stdout
+        assert "This holds against every rule." in joined
+        assert wire.rows("SELECT rule FROM story_links") == [("person",)]
+        assert "--since 'soon' is no age" in wire.run("refold", "--since", "soon", code=2).stderr
+
+
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     with FetchServer() as server:
         done = Wire(tmp_path, document(server, "tank")).run("run", "--port", str(server.port), code=2)

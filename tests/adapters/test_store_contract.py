@@ -15,6 +15,7 @@ from aggregator.model import (
     FeedOptions,
     FeedStatus,
     FeedUpdate,
+    FoldKey,
     Holder,
     Link,
     Move,
@@ -379,6 +380,45 @@ def test_entries_move_between_stories_and_a_story_that_was_gone_is_itself_again(
         (one.mark, ["One"]),
         (other.mark, ["Two"]),
     ]
+
+
+def test_old_keys_are_forgotten_but_for_addresses_and_dois(store: Store) -> None:
+    one, _ = folded(store)
+    ids = [known.id for known in store.known(one.keys.identity).values()]
+    kinds = {8 * number + kind: "" for number, kind in enumerate(FoldKey, start=1)}
+    store.note([replace(one, id=ids[0])], {one.mark: kinds})
+    assert store.forget(START) == 0
+    assert store.forget(START + timedelta(days=1)) == 5
+    assert {key & 7 for key in store.holders([*kinds, KEY])} == {FoldKey.ADDRESS, FoldKey.DOI}
+
+
+def test_stored_entries_are_given_in_order_of_arrival_with_their_marks(store: Store) -> None:
+    one, other = folded(store)
+    first, second = store.since(START, after=0, limit=9)
+    assert [(entry.mark, entry.title, entry.content) for entry in (first, second)] == [
+        (one.mark, "One", one.content),
+        (other.mark, "Two", other.content),
+    ]
+    assert [entry.mark for entry in store.since(START, after=first.id, limit=9)] == [other.mark]
+    assert [entry.mark for entry in store.since(START, after=0, limit=1)] == [one.mark]
+    assert store.since(START + timedelta(seconds=1), after=0, limit=9) == []
+
+
+def test_rearranging_drops_links_and_moves_entries(store: Store) -> None:
+    one, other = folded(store)
+    later = START + timedelta(hours=3)
+    assert store.links([one.mark]) == store.links([other.mark]) == [link(one, other)]
+    version = store.version()
+    store.rearrange(Clustering(placements=()), later, dropped=[link(one, other)])
+    assert (store.links([one.mark]), store.version()) == ([], version)
+    joined = Placement(story_id=one.mark, rule="same-text")
+    move = Move(mark=other.mark, first_seen=START, placement=joined)
+    merging = Clustering(placements=(), moves=(move,), merges=((other.mark, one.mark),), links=(link(one, other),))
+    store.rearrange(merging, later)
+    story = store.get(other.mark)
+    assert story is not None
+    assert (story.id, story.updated, len(story.entries)) == (one.mark, later, 2)
+    assert store.version() != version
 
 
 def test_a_changed_entry_replaces_words_and_tags_but_not_its_story(store: Store) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, bindparam, delete, func, insert, select, update
 
 from aggregator.adapters.store.engine import Database, upsert
 from aggregator.adapters.store.schema import entries, entry_identities, entry_tags
@@ -86,6 +86,11 @@ def update_entries(connection: Connection, changed: Sequence[Entry]) -> None:
         delete(entry_tags).where(entry_tags.c.entry_id == bindparam("b_id")), [{"b_id": entry.id} for entry in changed]
     )
     _write_keys_and_tags(connection, [(entry.id, entry) for entry in changed])
+
+
+def entries_of(connection: Connection, query: Select[Any]) -> list[Entry]:
+    """The entries that a query on their table gives, without tags."""
+    return [_entry(row, ()) for row in connection.execute(query).mappings()]
 
 
 def load_entries(connection: Connection, story_seqs: Collection[int]) -> Mapping[int, tuple[Entry, ...]]:

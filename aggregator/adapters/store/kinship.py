@@ -7,12 +7,24 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, and_, delete, or_, select
+from sqlalchemy import Connection, and_, bindparam, delete, or_, select
 
 from aggregator.adapters.store.engine import Database, among, insert_tuples, upsert
-from aggregator.adapters.store.entries import chunks
+from aggregator.adapters.store.entries import chunks, entries_of
 from aggregator.adapters.store.schema import entries, entry_sketches, fold_keys, stories, story_links
-from aggregator.model import BY_PERSON, FOLD_KINDS, Candidate, Entry, FoldKey, FoldKeys, Holder, Member, StoryLink
+from aggregator.adapters.store.stories import found_stories, merge_stories, move_entries, touch_stories
+from aggregator.model import (
+    BY_PERSON,
+    FOLD_KINDS,
+    Candidate,
+    Clustering,
+    Entry,
+    FoldKey,
+    FoldKeys,
+    Holder,
+    Member,
+    StoryLink,
+)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_KIN = 400
@@ -51,6 +63,33 @@ class SqlFoldStore:
         """The stored ones of these entries, all that links or their Stories join to them, and all those links."""
         with self._database.read() as connection:
             return load_kin(connection, marks)
+
+    def links(self, marks: Collection[str]) -> Sequence[StoryLink]:
+        """The links that have one of these entries, by mark, for an end."""
+        with self._database.read() as connection:
+            found = {link for some in chunks(marks) for link in _links(connection, some)}
+        return sorted(found, key=lambda link: (link.one, link.other))
+
+    def since(self, moment: datetime, *, after: int, limit: int) -> Sequence[Entry]:
+        """Entries first seen since then, with ids above `after`, in order of arrival."""
+        wanted = select(entries).where(entries.c.id > after, entries.c.first_seen >= moment)
+        with self._database.read() as connection:
+            return entries_of(connection, wanted.order_by(entries.c.id).limit(limit))
+
+    def note(self, stored: Sequence[Entry], keys: Mapping[str, FoldKeys]) -> None:
+        """Let stored entries be found by these keys, by mark, and compared by the sketches they now have."""
+        with self._database.write() as connection:
+            write_sketches(connection, [(entry.id, entry) for entry in stored], keys)
+
+    def rearrange(self, clustering: Clustering, now: datetime, *, dropped: Sequence[StoryLink] = ()) -> None:
+        """Write the moves, merges and links of stored entries in one transaction, and forget `dropped` links."""
+        with self._database.write() as connection:
+            _drop_links(connection, dropped)
+            write_links(connection, clustering.links)
+            if clustering.moves:
+                move_entries(connection, clustering.moves, found_stories(connection, clustering, []))
+                merge_stories(connection, clustering.merges)
+                touch_stories(connection, [], {move.placement.story_id for move in clustering.moves}, now)
 
     def forget(self, before: datetime) -> int:
         """Let keys of entries first seen before then go, but addresses and DOIs; returns how many."""
@@ -124,6 +163,12 @@ def write_links(connection: Connection, links: Sequence[StoryLink]) -> None:
         statement.on_conflict_do_update(index_elements=["one", "other"], set_=replaced, where=free),
         [{name: getattr(link, name) for name in StoryLink.__dataclass_fields__} for link in links],
     )
+
+
+def _drop_links(connection: Connection, links: Sequence[StoryLink]) -> None:
+    if links:
+        ends = (story_links.c.one == bindparam("a"), story_links.c.other == bindparam("b"))
+        connection.execute(delete(story_links).where(*ends), [{"a": link.one, "b": link.other} for link in links])
 
 
 def _day(moment: datetime) -> int:

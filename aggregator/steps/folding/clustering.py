@@ -61,10 +61,11 @@ def member_of(entry: Entry) -> Member:
 
 
 def settled(earlier: Iterable[StoryLink], found: Iterable[StoryLink]) -> tuple[StoryLink, ...]:
-    """The links that stand: what is found anew replaces what was found before, but never a person's word."""
+    """The links that stand: what is found anew replaces what was found before; a person's word, a person's only."""
     links = {(link.one, link.other): link for link in earlier}
     for link in found:
-        if (old := links.get((link.one, link.other))) is None or old.rule not in BY_PERSON:
+        old = links.get((link.one, link.other))
+        if old is None or old.rule not in BY_PERSON or link.rule in BY_PERSON:
             links[link.one, link.other] = link
     return tuple(links.values())
 

@@ -135,6 +135,7 @@ def test_a_link_to_nobody_is_left_alone() -> None:
         ("related", "same-text", "same-text"),
         ("person", "same-text", "person"),
         ("person-apart", "related", "person-apart"),
+        ("person-apart", "person", "person"),
     ],
 )
 def test_what_is_found_anew_replaces_all_but_a_persons_word(before: str, found: str, stands: str) -> None:
