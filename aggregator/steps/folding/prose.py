@@ -13,7 +13,7 @@ MAX_OCTETS = 16_000
 """Of a text's beginning; what is longer is known by that."""
 MAX_WORDS = 1_000
 
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[^<>]*>")
 _ITEM = re.compile(r"<(?:h[1-6]|li)\b")
 _ROUNDUP_ITEMS = 4
 

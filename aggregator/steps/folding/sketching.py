@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from aggregator.model import ParsedEntry, ParsedFeed
 from aggregator.steps.folding import anchors
-from aggregator.steps.folding.prose import MAX_OCTETS, is_roundup, text_of, words
+from aggregator.steps.folding.prose import is_roundup, text_of, words
 from aggregator.steps.folding.shingles import LEAD, WordHashes, boilerplate, sampled, shingles
 from aggregator.steps.folding.sketch import Sketch
 from aggregator.urls import canonical_url, is_site_root
@@ -22,7 +22,7 @@ MAX_OUTS = 6
 MAX_DOIS = 2
 """A text with more DOIs lists what it read."""
 _REPEATED = 3
-_HREF = re.compile(r'<a\b[^>]*?\bhref="(https?://[^"]+)"')
+_HREF = re.compile(r'<a\b[^<>]*?\bhref="(https?://[^"]+)"')
 _DOI = re.compile(r"\b10\.\d{4,9}/[^\s\"'<>&?#]+", re.IGNORECASE)
 
 
@@ -117,7 +117,7 @@ def _dois(entry: ParsedEntry) -> set[str]:
 
 def _cited(entry: ParsedEntry) -> set[str]:
     """Those its text names, unless they are many."""
-    named = {found.lower().rstrip(".,;)") for found in _DOI.findall(f"{entry.content} {entry.summary}"[:MAX_OCTETS])}
+    named = {found.lower().rstrip(".,;)") for found in _DOI.findall(f"{entry.content} {entry.summary}")}
     return named if len(named) <= MAX_DOIS else set()
 
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from aggregator.subject import words_of
 
-_LABEL = re.compile(r"^\s*[\[(]?[^\W\d_][\w '’/&-]{2,28}[\])]?\s*[:|]\s+")
+_LABEL = re.compile(r"^\s*[\[(]?[^\W\d_][\w '’/&-]{2,28}[\])]?\s*:\s+")
 _TAIL = re.compile(r"\s+(?:(?:[-–—|·•«»]|::)\s+[^-–—|·•«»:]{2,40}|\([^()]{2,40}\))$")
 _WITH_DIGIT = re.compile(r"\d")
 _ROMAN = re.compile(r"[ivx]+")
