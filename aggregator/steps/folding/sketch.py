@@ -58,7 +58,7 @@ def pack(sketch: Sketch) -> bytes:
     return head + body.pack(*(value for values in (*wide, *narrow) for value in values))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=768)  # a batch of polling; some 25 KB each
 def unpack(octets: bytes) -> Sketch:
     """What `pack` made; no octets at all are the sketch of nothing."""
     if not octets:
