@@ -11,7 +11,7 @@
     ├── TokenError           a signed token is forged or of another kind  HTTP 400
     └── TemplateError        a template does not render                   exit 2
 
-Expected outcomes of polling and sending are values (see `model.py`), never exceptions.
+Expected outcomes of polling and sending are values (see `model/`), never exceptions.
 """
 
 from dataclasses import dataclass

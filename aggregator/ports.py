@@ -6,33 +6,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from aggregator.model import (
-    Candidate,
-    Clustering,
-    Delivery,
-    DeliveryState,
-    Entry,
-    Feed,
-    FeedState,
-    FeedUpdate,
-    FetchOutcome,
-    FetchRequest,
-    FoldKeys,
-    Holder,
-    Issue,
-    KnownEntry,
-    Member,
-    Newsletter,
-    PollOutcome,
-    Publication,
-    SendResult,
-    Slot,
-    Story,
-    StoryLink,
-    Subscriber,
-    Subscription,
-    SubscriptionState,
-)
+from aggregator.model.channel import Publication
+from aggregator.model.delivery import Delivery, DeliveryState, SendResult, Subscriber, Subscription, SubscriptionState
+from aggregator.model.entry import Entry, KnownEntry
+from aggregator.model.feed import Feed, FeedState
+from aggregator.model.newsletter import Issue, Newsletter, Slot
+from aggregator.model.poll import FeedUpdate, FetchOutcome, FetchRequest, PollOutcome
+from aggregator.model.story import Candidate, Clustering, FoldKeys, Holder, Member, Story, StoryLink
 
 
 class Clock(Protocol):

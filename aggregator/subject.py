@@ -13,7 +13,9 @@ from datetime import datetime
 from functools import cached_property
 from html import unescape
 
-from aggregator.model import Category, Feed, ParsedEntry, SafeHtml, Story
+from aggregator.model.feed import Feed
+from aggregator.model.parsed import Category, ParsedEntry, SafeHtml
+from aggregator.model.story import Story
 
 MAX_SLUG = 64
 

@@ -46,21 +46,12 @@ from aggregator.flows.publish import PublishPlan, PublishPorts, build, publish
 from aggregator.flows.refold import RefoldPorts
 from aggregator.flows.refresh import Progress, RefreshPlan, RefreshPorts, refresh
 from aggregator.flows.subscribe import SubscribePorts, add_one, import_csv
-from aggregator.model import (
-    Channel,
-    DeliveryReport,
-    FeedState,
-    FetchOutcome,
-    FetchRequest,
-    Format,
-    Health,
-    ImportReport,
-    Issue,
-    PollOutcome,
-    Publication,
-    RefreshReport,
-    Rendering,
-)
+from aggregator.model.channel import Channel, Format, Publication
+from aggregator.model.delivery import DeliveryReport, ImportReport
+from aggregator.model.feed import FeedState
+from aggregator.model.newsletter import Issue, Rendering
+from aggregator.model.poll import FetchOutcome, FetchRequest, PollOutcome, RefreshReport
+from aggregator.model.vitals import Health
 from aggregator.ports import Mailer
 from aggregator.schedule import parse_schedule
 from aggregator.settings.loading import ensure_secret, find_shipped, load_settings

@@ -29,20 +29,11 @@ from starlette.types import Receive, Scope, Send
 from aggregator.adapters.store.engine import open_database
 from aggregator.adapters.store.migrate import migrate
 from aggregator.adapters.store.publications import SqlPublicationStore
-from aggregator.model import (
-    Channel,
-    Entry,
-    EntryKeys,
-    Feed,
-    Format,
-    Link,
-    Person,
-    Publication,
-    SafeHtml,
-    Site,
-    Story,
-    Tag,
-)
+from aggregator.model.channel import Channel, Format, Publication, Site
+from aggregator.model.entry import Entry, EntryKeys, Tag
+from aggregator.model.feed import Feed
+from aggregator.model.parsed import Link, Person, SafeHtml
+from aggregator.model.story import Story
 from aggregator.steps.feedwriter.writer import write_channel
 from aggregator.web.channels import PublicationCache, channel_routes
 

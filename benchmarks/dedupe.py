@@ -32,21 +32,10 @@ from aggregator.adapters.store.migrate import migrate
 from aggregator.adapters.store.stories import SqlStoryStore
 from aggregator.flows.ingest import keyed
 from aggregator.flows.refresh import RefreshPlan, RefreshPorts, refresh
-from aggregator.model import (
-    Feed,
-    FetchOutcome,
-    FetchRequest,
-    Link,
-    ParsedEntry,
-    ParsedFeed,
-    PollOutcome,
-    RawEntry,
-    RawFeed,
-    Read,
-    Reading,
-    ServerWishes,
-    Validators,
-)
+from aggregator.model.entry import Reading
+from aggregator.model.feed import Feed, Validators
+from aggregator.model.parsed import Link, ParsedEntry, ParsedFeed, RawEntry, RawFeed
+from aggregator.model.poll import FetchOutcome, FetchRequest, PollOutcome, Read, ServerWishes
 from aggregator.steps.normalise import normalise
 
 LISTED = 20

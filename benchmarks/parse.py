@@ -22,7 +22,8 @@ from unittest.mock import patch
 import feedparser
 
 from aggregator.adapters.parser_pool import ParserPool
-from aggregator.model import Fetched, FetchFailed, PollOutcome, Read, Validators
+from aggregator.model.feed import Validators
+from aggregator.model.poll import Fetched, FetchFailed, PollOutcome, Read
 from aggregator.settings.values import Polling
 
 URL = "https://feeds.example/all.xml"

@@ -19,7 +19,8 @@ from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 
-from aggregator.model import Feed, Site
+from aggregator.model.channel import Site
+from aggregator.model.feed import Feed
 from aggregator.settings.values import Polling, Settings
 from aggregator.wiring import Runtime
 from benchmarks.bare import CONCURRENCY

@@ -26,22 +26,10 @@ from aggregator.adapters.store.migrate import migrate
 from aggregator.adapters.store.stories import SqlStoryStore
 from aggregator.flows.ingest import keyed
 from aggregator.flows.refresh import RefreshPlan, RefreshPorts, refresh
-from aggregator.model import (
-    Category,
-    Feed,
-    FetchOutcome,
-    FetchRequest,
-    Link,
-    ParsedEntry,
-    ParsedFeed,
-    Person,
-    PollOutcome,
-    Read,
-    SafeHtml,
-    ServerWishes,
-    TagRule,
-    Validators,
-)
+from aggregator.model.channel import TagRule
+from aggregator.model.feed import Feed, Validators
+from aggregator.model.parsed import Category, Link, ParsedEntry, ParsedFeed, Person, SafeHtml
+from aggregator.model.poll import FetchOutcome, FetchRequest, PollOutcome, Read, ServerWishes
 from aggregator.steps.tagging import compile_rules
 
 FEEDS, BATCH, ITEMS = 2000, 25, 25

@@ -17,7 +17,9 @@ from pathlib import Path
 from time import process_time
 from typing import Any
 
-from aggregator.model import Feed, ParsedEntry, SafeHtml, Tag
+from aggregator.model.entry import Tag
+from aggregator.model.feed import Feed
+from aggregator.model.parsed import ParsedEntry, SafeHtml
 from aggregator.settings.loading import find_shipped, load_settings
 from aggregator.steps.tagging import CompiledRule, compile_rules, tag_entry
 

@@ -7,36 +7,22 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from aggregator.flows.ingest import keyed
-from aggregator.model import (
+from aggregator.model.channel import Publication
+from aggregator.model.entry import Entry, EntryKeys, KnownEntry, Reading
+from aggregator.model.feed import Feed, FeedState, FeedStatus, Rhythm, Validators
+from aggregator.model.parsed import Link, ParsedEntry, ParsedFeed, SafeHtml
+from aggregator.model.poll import FeedUpdate, FetchOutcome, FetchRequest, PollOutcome, Read
+from aggregator.model.story import (
     BY_PERSON,
     Candidate,
     Clustering,
-    Entry,
-    EntryKeys,
-    Feed,
-    FeedState,
-    FeedStatus,
-    FeedUpdate,
-    FetchOutcome,
-    FetchRequest,
     FoldKey,
     FoldKeys,
     Holder,
-    KnownEntry,
-    Link,
     Member,
     Move,
-    ParsedEntry,
-    ParsedFeed,
-    PollOutcome,
-    Publication,
-    Read,
-    Reading,
-    Rhythm,
-    SafeHtml,
     Story,
     StoryLink,
-    Validators,
 )
 
 START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)

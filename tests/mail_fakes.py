@@ -8,19 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from aggregator.errors import NotFoundError
-from aggregator.model import (
-    Delivery,
-    DeliveryState,
-    Issue,
-    Newsletter,
-    Rendering,
-    SendResult,
-    Site,
-    Slot,
-    Subscriber,
-    Subscription,
-    SubscriptionState,
-)
+from aggregator.model.channel import Site
+from aggregator.model.delivery import Delivery, DeliveryState, SendResult, Subscriber, Subscription, SubscriptionState
+from aggregator.model.newsletter import Issue, Newsletter, Rendering, Slot
 
 WEEKLY = Newsletter(
     id="weekly",

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from lxml import html as lxml_html
 
-from aggregator.model import Digest, Feed, Newsletter, Rendering, Site
+from aggregator.model.channel import Site
+from aggregator.model.feed import Feed
+from aggregator.model.newsletter import Digest, Newsletter, Rendering
 from aggregator.steps.rendering import Renderer
 from tests.sample_digest import FEEDS, NEWSLETTER, NOW, SITE
 

@@ -7,20 +7,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from html import escape
 
-from aggregator.model import (
-    Digest,
-    Entry,
-    EntryKeys,
-    Feed,
-    Link,
-    Newsletter,
-    Person,
-    SafeHtml,
-    Section,
-    Site,
-    Story,
-    Tag,
-)
+from aggregator.model.channel import Site
+from aggregator.model.entry import Entry, EntryKeys, Tag
+from aggregator.model.feed import Feed
+from aggregator.model.newsletter import Digest, Newsletter, Section
+from aggregator.model.parsed import Link, Person, SafeHtml
+from aggregator.model.story import Story
 
 NOW = datetime(2026, 11, 24, 6, 30, tzinfo=UTC)
 SITE = Site(

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from aggregator.cli.commands import _poll_lines
-from aggregator.model import Cause, FailedFeed, RefreshReport
+from aggregator.model.poll import Cause, FailedFeed, RefreshReport
 
 
 def failed(next_check_at: datetime | None, *, offline: bool = False) -> list[str]:

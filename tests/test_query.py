@@ -9,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.errors import QueryError
-from aggregator.model import Category, Entry, EntryKeys, Feed, ParsedEntry, Person, SafeHtml, Story, Tag
+from aggregator.model.entry import Entry, EntryKeys, Tag
+from aggregator.model.feed import Feed
+from aggregator.model.parsed import Category, ParsedEntry, Person, SafeHtml
+from aggregator.model.story import Story
 from aggregator.query import (
     FIELDS,
     MAX_DEPTH,

@@ -14,7 +14,7 @@ from aiohttp import (
 )
 
 from aggregator.adapters.guard import Blocked
-from aggregator.model import Cause
+from aggregator.model.poll import Cause
 
 LONGEST_LINE = 300
 

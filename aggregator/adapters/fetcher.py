@@ -15,21 +15,13 @@ from aiohttp import ClientResponse, ClientSession, ClientTimeout, DummyCookieJar
 
 from aggregator.adapters.causes import explain, one_line
 from aggregator.adapters.decoding import ACCEPTED, BadEncoding, Decoder, TooBig
+from aggregator.adapters.dns import LookUp, system_look_up
 from aggregator.adapters.guard import Guard, GuardedResolver
 from aggregator.adapters.lanes import Lanes
-from aggregator.adapters.lookup import LookUp, system_look_up
 from aggregator.adapters.redirects import REDIRECTS, BadRedirect, Hop
 from aggregator.adapters.wishes import read_wishes
-from aggregator.model import (
-    Cause,
-    Fetched,
-    FetchFailed,
-    FetchOutcome,
-    FetchRequest,
-    NotModified,
-    ServerWishes,
-    Validators,
-)
+from aggregator.model.feed import Validators
+from aggregator.model.poll import Cause, Fetched, FetchFailed, FetchOutcome, FetchRequest, NotModified, ServerWishes
 from aggregator.settings.values import Polling
 from aggregator.urls import without_secrets
 

@@ -13,7 +13,7 @@ from aiohttp import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from aggregator.adapters.lookup import LookUp, in_thread, system_look_up
+from aggregator.adapters.dns import LookUp, in_thread, system_look_up
 from aggregator.urls import MAX_LENGTH
 
 Network = IPv4Network | IPv6Network

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import ClientSession
 
-from aggregator.model import FetchOutcome, FetchRequest
+from aggregator.model.poll import FetchOutcome, FetchRequest
 
 Fetch = Callable[[ClientSession, FetchRequest], Awaitable[FetchOutcome]]
 

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import structlog
 
 from aggregator.adapters.smtp import Conversation, Timeouts, converse, parse_relay
-from aggregator.model import DeliveryState, SendResult
+from aggregator.model.delivery import DeliveryState, SendResult
 
 LETTERS = 100
 """Letters handed over on one connection; many servers close it by themselves after some hundred."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import count
 from multiprocessing.connection import Connection
 
-from aggregator.model import Cause, Fetched, FetchFailed, PollOutcome
+from aggregator.model.poll import Cause, Fetched, FetchFailed, PollOutcome
 
 MAX_DOCUMENTS = 2_000
 MAX_RESIDENT = 160 * 1024 * 1024

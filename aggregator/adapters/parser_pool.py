@@ -19,7 +19,7 @@ from typing import Self
 
 from aggregator.adapters import parser_child
 from aggregator.adapters.parser_child import Answer, Task, failure
-from aggregator.model import Cause, Fetched, FetchOutcome, PollOutcome
+from aggregator.model.poll import Cause, Fetched, FetchOutcome, PollOutcome
 from aggregator.settings.values import Polling
 
 BATCH = 25

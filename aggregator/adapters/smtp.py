@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 from aiosmtplib import SMTP, SMTPException, SMTPHeloError, SMTPResponse, SMTPResponseException
 
 from aggregator.errors import ConfigError, Problem
-from aggregator.model import DeliveryState, SendResult
+from aggregator.model.delivery import DeliveryState, SendResult
 
 Tls = Literal["starttls", "implicit", "none"]
 

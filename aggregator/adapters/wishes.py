@@ -5,7 +5,7 @@ from email.utils import parsedate_to_datetime
 
 from multidict import MultiMapping
 
-from aggregator.model import ServerWishes
+from aggregator.model.poll import ServerWishes
 
 LONGEST_RETRY = timedelta(days=7)
 """A Retry-After beyond this is a mistake of the server's, and is shortened."""

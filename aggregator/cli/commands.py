@@ -15,7 +15,7 @@ from aggregator.cli.output import configure_logging, errors, print_json, say
 from aggregator.cli.session import config_path, runtime_of, settings_of
 from aggregator.demo.script import run_demo
 from aggregator.demo.summary import as_lines
-from aggregator.model import FailedFeed, RefreshReport
+from aggregator.model.poll import FailedFeed, RefreshReport
 from aggregator.web.export import export
 from aggregator.web.serve import context_of, listen, serve
 from aggregator.wiring import Runtime, read_templates, watch_config

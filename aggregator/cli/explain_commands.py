@@ -8,7 +8,7 @@ import typer
 from aggregator.cli.output import print_json, print_table, say
 from aggregator.cli.session import runtime_of
 from aggregator.flows.refold import story_of
-from aggregator.model import Story, StoryLink
+from aggregator.model.story import Story, StoryLink
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 

@@ -9,7 +9,9 @@ import typer
 from aggregator.cli.output import plain, print_json, print_table, say
 from aggregator.cli.session import config_path, runtime_of, settings_of
 from aggregator.errors import NotFoundError, UsageError
-from aggregator.model import Cause, Fetched, FetchFailed, FetchRequest, NotModified, ParsedFeed, Read, Validators
+from aggregator.model.feed import Validators
+from aggregator.model.parsed import ParsedFeed
+from aggregator.model.poll import Cause, Fetched, FetchFailed, FetchRequest, NotModified, Read
 from aggregator.settings.values import Polling
 from aggregator.wiring import look_at
 

@@ -12,7 +12,7 @@ from aggregator.cli.session import runtime_of
 from aggregator.errors import UsageError
 from aggregator.flows import refold as flows
 from aggregator.flows.refold import Refolding
-from aggregator.model import Story
+from aggregator.model.story import Story
 from aggregator.wiring import Runtime
 
 app = typer.Typer(no_args_is_help=True)

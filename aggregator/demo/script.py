@@ -27,7 +27,11 @@ from aggregator.demo.summary import (
     PublishedFeed,
 )
 from aggregator.flows.ingest import ingest
-from aggregator.model import Fetched, Issue, Publication, Read, Story, Validators
+from aggregator.model.channel import Publication
+from aggregator.model.feed import Validators
+from aggregator.model.newsletter import Issue
+from aggregator.model.poll import Fetched, Read
+from aggregator.model.story import Story
 from aggregator.settings.loading import find_shipped, load_settings
 from aggregator.settings.values import Settings
 from aggregator.wiring import Runtime

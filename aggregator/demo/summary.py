@@ -6,7 +6,9 @@ from datetime import datetime
 from itertools import groupby
 from textwrap import shorten
 
-from aggregator.model import DeliveryState, RefreshReport, Tag
+from aggregator.model.delivery import DeliveryState
+from aggregator.model.entry import Tag
+from aggregator.model.poll import RefreshReport
 
 WIDTH = 100
 EXTERNAL = "type:external-publication"

@@ -14,7 +14,10 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from aggregator.errors import NotFoundError, StoreError
-from aggregator.model import Digest, Feed, Issue, Newsletter, Rendering, Site, Slot, Story
+from aggregator.model.channel import Site
+from aggregator.model.feed import Feed
+from aggregator.model.newsletter import Digest, Issue, Newsletter, Rendering, Slot
+from aggregator.model.story import Story
 from aggregator.ports import Clock, NewsletterStore, StoryStore
 from aggregator.query import Query, parse_query
 from aggregator.schedule import parse_schedule

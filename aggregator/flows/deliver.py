@@ -14,7 +14,9 @@ from hashlib import blake2b
 
 import structlog
 
-from aggregator.model import Delivery, DeliveryReport, DeliveryState, Issue, Newsletter, SendResult, Site
+from aggregator.model.channel import Site
+from aggregator.model.delivery import Delivery, DeliveryReport, DeliveryState, SendResult
+from aggregator.model.newsletter import Issue, Newsletter
 from aggregator.ports import Clock, DeliveryStore, Mailer, NewsletterStore
 from aggregator.steps.letter import write_letter
 

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
-from aggregator.model import Fetched, FetchFailed, ParsedFeed, PollOutcome, Read, Reading
+from aggregator.model.entry import Reading
+from aggregator.model.parsed import ParsedFeed
+from aggregator.model.poll import Fetched, FetchFailed, PollOutcome, Read
 from aggregator.steps.folding.sketch import pack
 from aggregator.steps.folding.sketching import sketches
 from aggregator.steps.identity import identify
 from aggregator.steps.normalise import normalise
-from aggregator.steps.parse.document import parse
+from aggregator.steps.parse.dispatch import parse
 from aggregator.steps.parse.limits import NotAFeedError
 
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from aggregator.model import Channel, Feed, Format, Publication, Site, Story
+from aggregator.model.channel import Channel, Format, Publication, Site
+from aggregator.model.feed import Feed
+from aggregator.model.story import Story
 from aggregator.ports import Clock, PublicationStore, StoryStore
 from aggregator.query import parse_query, required_tags
 from aggregator.steps.feedwriter.writer import write_channel

@@ -16,16 +16,9 @@ from itertools import chain, product
 from typing import NamedTuple
 
 from aggregator.errors import NotFoundError, UsageError
-from aggregator.model import (
-    BY_PERSON,
-    JOINED_BY_PERSON,
-    PARTED_BY_PERSON,
-    Entry,
-    ParsedFeed,
-    Placement,
-    Story,
-    StoryLink,
-)
+from aggregator.model.entry import Entry
+from aggregator.model.parsed import ParsedFeed
+from aggregator.model.story import BY_PERSON, JOINED_BY_PERSON, PARTED_BY_PERSON, Placement, Story, StoryLink
 from aggregator.ports import Clock, FoldStore, StoryStore
 from aggregator.steps.folding.clustering import cluster, settled
 from aggregator.steps.folding.compare import compare, remember

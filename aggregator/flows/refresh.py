@@ -15,23 +15,20 @@ from urllib.parse import urlsplit
 import structlog
 
 from aggregator.errors import ConflictError, StoreError
-from aggregator.model import (
-    RELATED,
+from aggregator.model.entry import Entry, KnownEntry
+from aggregator.model.feed import Feed, FeedState
+from aggregator.model.poll import (
     Cause,
-    Clustering,
-    Entry,
     FailedFeed,
-    Feed,
-    FeedState,
     FeedUpdate,
     FetchFailed,
     FetchRequest,
-    KnownEntry,
     NotModified,
     PollOutcome,
     Read,
     RefreshReport,
 )
+from aggregator.model.story import RELATED, Clustering
 from aggregator.ports import Clock, EntryStore, FeedStore, Fetcher, FoldStore, Parser
 from aggregator.steps.cadence import OFFLINE_WAIT, next_check
 from aggregator.steps.decide import decide, failures_after, not_asked

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from aggregator.errors import UsageError
-from aggregator.model import ImportReport, LineProblem, Subscriber, SubscriptionState
+from aggregator.model.delivery import ImportReport, LineProblem, Subscriber, SubscriptionState
 from aggregator.ports import Clock, NewsletterStore, SubscriberStore
 from aggregator.settings.addresses import read_address
 

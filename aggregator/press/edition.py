@@ -11,7 +11,11 @@ from datetime import datetime
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
-from aggregator.model import UNSUBSCRIBE_PLACEHOLDER, Digest, Entry, Feed, Newsletter, Site, Story
+from aggregator.model.channel import Site
+from aggregator.model.entry import Entry
+from aggregator.model.feed import Feed
+from aggregator.model.newsletter import UNSUBSCRIBE_PLACEHOLDER, Digest, Newsletter
+from aggregator.model.story import Story
 from aggregator.press.prose import cut, excerpt, one_line
 from aggregator.press.wording import Words, words_for
 from aggregator.urls import absolute_http, ascii_url, canonical_url

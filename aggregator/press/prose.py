@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from aggregator.model import Entry, SafeHtml
+from aggregator.model.entry import Entry
+from aggregator.model.parsed import SafeHtml
 from aggregator.subject import plain_text
 
 _READ_AHEAD = 20

@@ -16,7 +16,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from aggregator.model import Channel, Feed, FeedOptions, Newsletter, Site, TagRule
+from aggregator.model.channel import Channel, Site, TagRule
+from aggregator.model.feed import Feed, FeedOptions
+from aggregator.model.newsletter import Newsletter
 from aggregator.settings.fields import (
     Address,
     BaseUrl,

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from aggregator.errors import ConfigError, Problem
-from aggregator.model import Feed
+from aggregator.model.feed import Feed
 from aggregator.settings.checking import Fault, check_document
 from aggregator.settings.document import SECTIONS, Document, FeedSection
 from aggregator.settings.values import Settings

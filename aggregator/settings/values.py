@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from aggregator.model import Channel, Feed, Newsletter, Site, TagRule
+from aggregator.model.channel import Channel, Site, TagRule
+from aggregator.model.feed import Feed
+from aggregator.model.newsletter import Newsletter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,8 @@ refresh: ... decide needs `next_check_at`, and this step gives it.
 from datetime import datetime, timedelta
 from hashlib import blake2b
 
-from aggregator.model import Cause, Rhythm, ServerWishes
+from aggregator.model.feed import Rhythm
+from aggregator.model.poll import Cause, ServerWishes
 
 DAY = timedelta(days=1)
 SHORTEST = timedelta(minutes=30)

@@ -9,22 +9,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
 
-from aggregator.model import (
-    Cause,
-    Entry,
-    EntryKeys,
-    Feed,
-    FeedState,
-    FeedStatus,
-    FeedUpdate,
-    FetchFailed,
-    KnownEntry,
-    NotModified,
-    ParsedEntry,
-    PollOutcome,
-    Read,
-    Reading,
-)
+from aggregator.model.entry import Entry, EntryKeys, KnownEntry, Reading
+from aggregator.model.feed import Feed, FeedState, FeedStatus
+from aggregator.model.parsed import ParsedEntry
+from aggregator.model.poll import Cause, FeedUpdate, FetchFailed, NotModified, PollOutcome, Read
 from aggregator.urls import same_site
 
 TOLERATED_FUTURE = timedelta(days=1)

@@ -7,7 +7,8 @@ from collections.abc import Hashable, Iterable, Iterator
 from hashlib import blake2b
 from typing import TypeVar
 
-from aggregator.model import EntryKeys, ParsedEntry, ParsedFeed
+from aggregator.model.entry import EntryKeys
+from aggregator.model.parsed import ParsedEntry, ParsedFeed
 from aggregator.urls import canonical_url, is_site_root
 
 Mark = tuple[str, ...]

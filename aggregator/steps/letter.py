@@ -13,7 +13,9 @@ from email.utils import format_datetime, parseaddr
 from html import escape
 from urllib.parse import quote
 
-from aggregator.model import UNSUBSCRIBE_PLACEHOLDER, Delivery, Issue, Newsletter, Site
+from aggregator.model.channel import Site
+from aggregator.model.delivery import Delivery
+from aggregator.model.newsletter import UNSUBSCRIBE_PLACEHOLDER, Issue, Newsletter
 
 LONGEST_NAME = 200
 """Characters of a display name that are kept."""

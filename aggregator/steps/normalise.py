@@ -11,17 +11,7 @@ from html import escape, unescape
 
 import nh3
 
-from aggregator.model import (
-    Category,
-    Link,
-    ParsedEntry,
-    ParsedFeed,
-    Person,
-    RawEntry,
-    RawFeed,
-    SafeHtml,
-    Source,
-)
+from aggregator.model.parsed import Category, Link, ParsedEntry, ParsedFeed, Person, RawEntry, RawFeed, SafeHtml, Source
 from aggregator.urls import absolute_http
 
 MAX_TITLE = 500

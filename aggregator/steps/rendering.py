@@ -15,7 +15,9 @@ from datetime import datetime
 from css_inline import CSSInliner, InlineError
 
 from aggregator.errors import TemplateError
-from aggregator.model import UNSUBSCRIBE_PLACEHOLDER, Digest, Feed, Newsletter, Rendering, Site
+from aggregator.model.channel import Site
+from aggregator.model.feed import Feed
+from aggregator.model.newsletter import UNSUBSCRIBE_PLACEHOLDER, Digest, Newsletter, Rendering
 from aggregator.press.edition import Edition, IssueView, PlaceView, SectionView, StoryView
 from aggregator.press.templating import Templates
 from aggregator.press.wording import words_for

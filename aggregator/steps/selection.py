@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from aggregator.model import Digest, Newsletter, Section, Story
+from aggregator.model.newsletter import Digest, Newsletter, Section
+from aggregator.model.story import Story
 from aggregator.query import Query, story_subject
 
 SHARE_OF_ONE_SOURCE = 4

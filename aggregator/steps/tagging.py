@@ -10,7 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from aggregator.model import Feed, ParsedEntry, Tag, TagRule
+from aggregator.model.channel import TagRule
+from aggregator.model.entry import Tag
+from aggregator.model.feed import Feed
+from aggregator.model.parsed import ParsedEntry
 from aggregator.query import Query, parse_query
 from aggregator.subject import category_words, entry_subject, tag_name
 

@@ -2,7 +2,8 @@
 
 import re
 
-from aggregator.model import UNSUBSCRIBE_PLACEHOLDER, Issue, Site
+from aggregator.model.channel import Site
+from aggregator.model.newsletter import UNSUBSCRIBE_PLACEHOLDER, Issue
 from aggregator.steps.rendering import for_archive
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"

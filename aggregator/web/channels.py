@@ -26,7 +26,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from aggregator.errors import QueryError, StoreError
-from aggregator.model import Format, Publication
+from aggregator.model.channel import Format, Publication
 from aggregator.ports import PublicationStore
 from aggregator.steps.feedwriter.contents import INTERVAL
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from aggregator.model import Format, Health, Publication
+from aggregator.model.channel import Format, Publication
+from aggregator.model.vitals import Health
 from aggregator.ports import FeedStore, NewsletterStore, PublicationStore, StoryStore, SubscriberStore
 from aggregator.settings.values import Settings
 from aggregator.steps.signing import Signer

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from aggregator.model import Site
+from aggregator.model.channel import Site
 from aggregator.settings.values import Settings
 from aggregator.web.failures import Failures
 from aggregator.web.view import PAGE_POLICY, root_of

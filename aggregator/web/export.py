@@ -13,7 +13,7 @@ from math import inf
 from pathlib import Path
 
 from aggregator.errors import UsageError
-from aggregator.model import Story
+from aggregator.model.story import Story
 from aggregator.query import parse_query
 from aggregator.web.archive import public_file
 from aggregator.web.context import WebContext

@@ -10,7 +10,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from aggregator.errors import Problem, StoreError
-from aggregator.model import DeliveryState, FeedStatus, Health
+from aggregator.model.delivery import DeliveryState
+from aggregator.model.feed import FeedStatus
+from aggregator.model.vitals import Health
 from aggregator.web.context import WebContext
 
 WORKER_SILENT = timedelta(minutes=5)

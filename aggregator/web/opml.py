@@ -3,7 +3,7 @@
 import re
 from xml.etree import ElementTree
 
-from aggregator.model import Feed
+from aggregator.model.feed import Feed
 from aggregator.settings.values import Settings
 from aggregator.urls import without_secrets
 

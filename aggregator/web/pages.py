@@ -9,7 +9,9 @@ from collections import Counter
 from dataclasses import dataclass
 
 from aggregator.errors import NotFoundError, QueryError
-from aggregator.model import FeedState, Issue, Story
+from aggregator.model.feed import FeedState
+from aggregator.model.newsletter import Issue
+from aggregator.model.story import Story
 from aggregator.ports import NewsletterStore, StoryStore
 from aggregator.query import parse_query
 from aggregator.urls import without_secrets

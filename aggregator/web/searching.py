@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
 
-from aggregator.model import Story
+from aggregator.model.story import Story
 from aggregator.ports import StoryStore
 from aggregator.query import Query, required_tags, story_subject
 

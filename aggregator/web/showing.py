@@ -7,7 +7,9 @@ import idna
 from markupsafe import Markup, escape
 
 from aggregator.errors import QueryError
-from aggregator.model import Entry, SafeHtml, Story, Tag
+from aggregator.model.entry import Entry, Tag
+from aggregator.model.parsed import SafeHtml
+from aggregator.model.story import Story
 from aggregator.subject import plain_text
 from aggregator.urls import absolute_http
 

@@ -15,7 +15,11 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from aggregator.model import Channel, Entry, Feed, Newsletter, Site, Story
+from aggregator.model.channel import Channel, Site
+from aggregator.model.entry import Entry
+from aggregator.model.feed import Feed
+from aggregator.model.newsletter import Newsletter
+from aggregator.model.story import Story
 from aggregator.settings.loading import find_shipped
 from aggregator.settings.values import Settings
 from aggregator.web import showing

@@ -14,10 +14,11 @@ import pytest
 
 from aggregator.adapters.parser_pool import ParserPool
 from aggregator.flows.ingest import ingest
-from aggregator.model import Cause, Fetched, FetchFailed, PollOutcome, Read, Validators
+from aggregator.model.feed import Validators
+from aggregator.model.poll import Cause, Fetched, FetchFailed, PollOutcome, Read
 from aggregator.settings.values import Polling
 from aggregator.steps.normalise import DROPPED_WHOLE, MAX_CONTENT, safe_html
-from aggregator.steps.parse.document import parse
+from aggregator.steps.parse.dispatch import parse
 from tests.steps.strict import feed_faults
 
 FEEDS = Path(__file__).resolve().parents[3] / "shared" / "corpus" / "feeds"

@@ -17,7 +17,7 @@ from aggregator.adapters.store.engine import open_database
 from aggregator.adapters.store.migrate import migrate
 from aggregator.adapters.store.newsletters import SqlNewsletterStore
 from aggregator.adapters.store.subscribers import SqlSubscriberStore
-from aggregator.model import Delivery, DeliveryState, Subscriber, SubscriptionState
+from aggregator.model.delivery import Delivery, DeliveryState, Subscriber, SubscriptionState
 from tests.mail_fakes import WEEKLY, issue_of
 from tests.smtp_server import SILENCE, ScriptedSmtp
 

@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
+from aggregator.adapters.dns import LookUp, system_look_up
 from aggregator.adapters.fetcher import AiohttpFetcher
-from aggregator.adapters.lookup import LookUp, system_look_up
-from aggregator.model import FetchFailed, FetchOutcome, FetchRequest
+from aggregator.model.poll import FetchFailed, FetchOutcome, FetchRequest
 from aggregator.settings.values import Polling
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)

@@ -7,7 +7,7 @@ from aiohttp import ClientError, ConnectionTimeoutError, InvalidURL, ServerDisco
 
 from aggregator.adapters.causes import LONGEST_LINE, explain, one_line
 from aggregator.adapters.guard import Blocked
-from aggregator.model import Cause
+from aggregator.model.poll import Cause
 
 
 @pytest.mark.parametrize(

@@ -14,15 +14,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from aggregator.adapters.fetcher import LONGEST_VALIDATOR, AiohttpFetcher
-from aggregator.model import (
-    Cause,
-    Fetched,
-    FetchOutcome,
-    FetchRequest,
-    NotModified,
-    ServerWishes,
-    Validators,
-)
+from aggregator.model.feed import Validators
+from aggregator.model.poll import Cause, Fetched, FetchOutcome, FetchRequest, NotModified, ServerWishes
 from aggregator.settings.values import Polling
 from tests.adapters.fetch_server import (
     BODY,

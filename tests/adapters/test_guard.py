@@ -15,7 +15,7 @@ from aiohttp import ClientConnectorError
 
 from aggregator.adapters.fetcher import AiohttpFetcher
 from aggregator.adapters.guard import Blocked, Guard, is_public
-from aggregator.model import Cause, Fetched, FetchFailed, FetchOutcome, FetchRequest, NotModified
+from aggregator.model.poll import Cause, Fetched, FetchFailed, FetchOutcome, FetchRequest, NotModified
 from aggregator.settings.values import Polling
 from tests.adapters.fence import fence
 from tests.adapters.fetch_server import FetchServer, answer

@@ -12,7 +12,7 @@ from aiohttp import ClientSession
 
 from aggregator.adapters.fetcher import AiohttpFetcher
 from aggregator.adapters.lanes import Lanes
-from aggregator.model import Cause, Fetched, FetchFailed, FetchOutcome, FetchRequest
+from aggregator.model.poll import Cause, Fetched, FetchFailed, FetchOutcome, FetchRequest
 from aggregator.settings.values import Polling
 from tests.adapters.fetch_server import BODY, NOW, POLLING, FetchServer, Talk, answer, failure, silence
 

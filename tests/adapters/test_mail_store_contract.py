@@ -15,16 +15,8 @@ from aggregator.adapters.store.migrate import migrate
 from aggregator.adapters.store.newsletters import SqlNewsletterStore
 from aggregator.adapters.store.subscribers import SqlSubscriberStore
 from aggregator.errors import NotFoundError, StoreError
-from aggregator.model import (
-    Delivery,
-    DeliveryState,
-    Issue,
-    Newsletter,
-    SendResult,
-    Slot,
-    Subscriber,
-    SubscriptionState,
-)
+from aggregator.model.delivery import Delivery, DeliveryState, SendResult, Subscriber, SubscriptionState
+from aggregator.model.newsletter import Issue, Newsletter, Slot
 from aggregator.ports import DeliveryStore, NewsletterStore, SubscriberStore
 from tests.fakes import START
 from tests.mail_fakes import ACCEPTED, DAILY, WEEKLY, MemoryMailStore, issue_of

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from aggregator.adapters.mailer import LETTERS, OutboxMailer, SmtpMailer
 from aggregator.adapters.smtp import Relay, Timeouts, parse_relay
 from aggregator.errors import ConfigError
-from aggregator.model import DeliveryState, SendResult
+from aggregator.model.delivery import DeliveryState, SendResult
 from tests.smtp_server import DEFAULTS, DROP, SILENCE, STALL, ScriptedSmtp, client_context, server_context
 from tests.steps.test_letter import HOSTILE
 from tests.steps.test_letter import letter as written_letter

@@ -17,7 +17,8 @@ from aggregator.adapters import parser_child, parser_pool
 from aggregator.adapters.parser_child import Answer, Task, serve
 from aggregator.adapters.parser_pool import ParserPool
 from aggregator.flows.ingest import ingest
-from aggregator.model import (
+from aggregator.model.feed import Validators
+from aggregator.model.poll import (
     Cause,
     Fetched,
     FetchFailed,
@@ -26,7 +27,6 @@ from aggregator.model import (
     PollOutcome,
     Read,
     ServerWishes,
-    Validators,
 )
 from aggregator.settings.values import Polling
 

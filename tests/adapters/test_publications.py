@@ -11,7 +11,7 @@ from aggregator.adapters.store.engine import open_database
 from aggregator.adapters.store.migrate import migrate
 from aggregator.adapters.store.publications import SqlPublicationStore
 from aggregator.errors import StoreError
-from aggregator.model import Publication
+from aggregator.model.channel import Publication
 from aggregator.ports import PublicationStore
 from tests.fakes import START, MemoryPublications
 

@@ -10,7 +10,8 @@ from yarl import URL
 
 from aggregator.adapters.fetcher import AiohttpFetcher
 from aggregator.adapters.redirects import HOPS, BadRedirect, Hop
-from aggregator.model import Cause, Fetched, FetchOutcome, FetchRequest, NotModified, Validators
+from aggregator.model.feed import Validators
+from aggregator.model.poll import Cause, Fetched, FetchOutcome, FetchRequest, NotModified
 from tests.adapters.fetch_server import BODY, NOW, POLLING, FetchServer, Talk, answer, failure, fetch, head
 
 SECRETS = (("Authorization", "Bearer s3cret"), ("Cookie", "a=1"), ("X-Api-Key", "s3cret"))

@@ -7,27 +7,11 @@ from typing import Protocol
 
 import pytest
 
-from aggregator.model import (
-    Category,
-    Clustering,
-    Entry,
-    Feed,
-    FeedOptions,
-    FeedStatus,
-    FeedUpdate,
-    FoldKey,
-    Holder,
-    Link,
-    Move,
-    Person,
-    Placement,
-    Rhythm,
-    SafeHtml,
-    Source,
-    StoryLink,
-    Tag,
-    Validators,
-)
+from aggregator.model.entry import Entry, Tag
+from aggregator.model.feed import Feed, FeedOptions, FeedStatus, Rhythm, Validators
+from aggregator.model.parsed import Category, Link, Person, SafeHtml, Source
+from aggregator.model.poll import FeedUpdate
+from aggregator.model.story import Clustering, FoldKey, Holder, Move, Placement, StoryLink
 from aggregator.ports import EntryStore, FeedStore, FoldStore, StoryStore
 from aggregator.steps.decide import mark_of
 from tests.fakes import START, MemoryStore, parsed, reading

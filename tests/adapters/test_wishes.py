@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from aggregator.adapters.wishes import LONGEST_AGE, LONGEST_RETRY, read_wishes
-from aggregator.model import ServerWishes
+from aggregator.model.poll import ServerWishes
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

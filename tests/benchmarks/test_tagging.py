@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from aggregator.model import TagRule
+from aggregator.model.channel import TagRule
 from aggregator.steps.tagging import compile_rules
 from benchmarks.tagging import measure
 

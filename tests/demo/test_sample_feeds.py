@@ -11,7 +11,10 @@ from aggregator.demo.calendar import EDITION, as_of
 from aggregator.demo.script import demo_settings
 from aggregator.demo.server import FEEDS, TYPES
 from aggregator.flows.ingest import ingest
-from aggregator.model import Fetched, ParsedEntry, Read, Reading, Validators
+from aggregator.model.entry import Reading
+from aggregator.model.feed import Validators
+from aggregator.model.parsed import ParsedEntry
+from aggregator.model.poll import Fetched, Read
 from aggregator.steps.folding.sketch import unpack
 from aggregator.steps.tagging import compile_rules, tag_entry
 

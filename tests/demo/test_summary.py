@@ -15,7 +15,9 @@ from aggregator.demo.summary import (
     PublishedFeed,
     as_lines,
 )
-from aggregator.model import DeliveryState, RefreshReport, Tag
+from aggregator.model.delivery import DeliveryState
+from aggregator.model.entry import Tag
+from aggregator.model.poll import RefreshReport
 
 POLL = Poll(report=RefreshReport(feeds=2, fetched=1, failed=1, entries_new=7), answers={200: 1, 503: 1})
 LETTER = Letter(recipient="noor@newsroom.example", file="/tmp/demo/01.eml", octets=41_000)

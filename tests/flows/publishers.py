@@ -10,7 +10,7 @@ from datetime import timedelta
 from enum import Enum
 from itertools import count
 
-from aggregator.model import Link, ParsedEntry, SafeHtml
+from aggregator.model.parsed import Link, ParsedEntry, SafeHtml
 from tests.fakes import START
 
 TITLES = ("Weekly briefing", "Energy in Asia", "A report")

@@ -12,19 +12,12 @@ from hypothesis import strategies as st
 from aggregator.errors import NotFoundError, StoreError, TemplateError
 from aggregator.flows import compose as flow
 from aggregator.flows.compose import ComposePlan, ComposePorts, compose, compose_one, preview
-from aggregator.model import (
-    DeliveryState,
-    Digest,
-    Entry,
-    Feed,
-    Newsletter,
-    Rendering,
-    Site,
-    Story,
-    Subscriber,
-    SubscriptionState,
-    Tag,
-)
+from aggregator.model.channel import Site
+from aggregator.model.delivery import DeliveryState, Subscriber, SubscriptionState
+from aggregator.model.entry import Entry, Tag
+from aggregator.model.feed import Feed
+from aggregator.model.newsletter import Digest, Newsletter, Rendering
+from aggregator.model.story import Story
 from aggregator.schedule import parse_schedule
 from tests.fakes import START, FrozenClock, reading
 from tests.fakes import parsed as parsed_entry

@@ -8,7 +8,7 @@ import pytest
 
 from aggregator.errors import StoreError
 from aggregator.flows.deliver import DeliverPlan, DeliverPorts, deliver
-from aggregator.model import Delivery, DeliveryReport, DeliveryState, SendResult, Subscriber, SubscriptionState
+from aggregator.model.delivery import Delivery, DeliveryReport, DeliveryState, SendResult, Subscriber, SubscriptionState
 from tests.fakes import START, FrozenClock
 from tests.mail_fakes import ACCEPTED, DAILY, RENDERING, SITE, WEEKLY, MemoryMailStore, ScriptedMailer, issue_of
 

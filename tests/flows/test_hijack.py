@@ -8,7 +8,10 @@ from itertools import permutations
 import pytest
 
 from aggregator.flows.refresh import RefreshPlan, RefreshPorts, refresh
-from aggregator.model import Entry, Feed, Fetched, Link, ParsedEntry, SafeHtml, Source, Validators
+from aggregator.model.entry import Entry
+from aggregator.model.feed import Feed, Validators
+from aggregator.model.parsed import Link, ParsedEntry, SafeHtml, Source
+from aggregator.model.poll import Fetched
 from tests.fakes import START, FrozenClock, MemoryStore, ScriptedFetcher, ScriptedParser, parsed, reading
 from tests.real_store import SqlStore, sql_store
 

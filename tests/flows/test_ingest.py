@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from aggregator.flows.ingest import ingest
-from aggregator.model import Cause, Fetched, FetchFailed, Read, ServerWishes, Validators
+from aggregator.model.feed import Validators
+from aggregator.model.poll import Cause, Fetched, FetchFailed, Read, ServerWishes
 from tests.steps.strict import feed_faults
 
 ROOT = Path(__file__).parents[2]
@@ -95,7 +96,8 @@ WATCHED = """
 import sys
 from pathlib import Path
 from aggregator.flows.ingest import ingest
-from aggregator.model import Fetched, Validators
+from aggregator.model.feed import Validators
+from aggregator.model.poll import Fetched
 bodies = [Path(name).read_bytes() for name in sys.argv[1:]]
 warm = b"<rss version='2.0'><channel><title>x</title></channel></rss>"
 def read(body):

@@ -10,7 +10,11 @@ import pytest
 from aggregator.errors import QueryError
 from aggregator.flows import publish as flow
 from aggregator.flows.publish import PublishPlan, PublishPorts, build, publish
-from aggregator.model import Channel, Entry, EntryKeys, Feed, Link, Site, Story, Tag
+from aggregator.model.channel import Channel, Site
+from aggregator.model.entry import Entry, EntryKeys, Tag
+from aggregator.model.feed import Feed
+from aggregator.model.parsed import Link
+from aggregator.model.story import Story
 from tests.fakes import START, FrozenClock, MemoryPublications
 
 SITE = Site(title="Wire", base_url="https://wire.example.org")

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.flows.refresh import RefreshPlan, RefreshPorts, refresh
-from aggregator.model import Cause, Feed, Fetched, FetchFailed, Story, Validators
+from aggregator.model.feed import Feed, Validators
+from aggregator.model.poll import Cause, Fetched, FetchFailed
+from aggregator.model.story import Story
 from tests.fakes import FrozenClock, MemoryStore, ScriptedFetcher, ScriptedParser, reading
 from tests.flows.publishers import FEEDS, WHIMS, Expected, Poll, Whim, publish
 from tests.real_store import SqlStore, sql_store

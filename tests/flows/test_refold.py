@@ -9,18 +9,10 @@ import pytest
 from aggregator.errors import NotFoundError, UsageError
 from aggregator.flows.refold import RefoldPorts, merge, refold, split, story_of
 from aggregator.flows.refresh import RefreshPlan, RefreshPorts, refresh
-from aggregator.model import (
-    Cause,
-    Clustering,
-    Feed,
-    Fetched,
-    FetchFailed,
-    Link,
-    ParsedEntry,
-    SafeHtml,
-    Story,
-    Validators,
-)
+from aggregator.model.feed import Feed, Validators
+from aggregator.model.parsed import Link, ParsedEntry, SafeHtml
+from aggregator.model.poll import Cause, Fetched, FetchFailed
+from aggregator.model.story import Clustering, Story
 from tests.fakes import FrozenClock, MemoryStore, ScriptedFetcher, ScriptedParser, parsed, reading
 from tests.real_store import SqlStore, sql_store
 

@@ -9,23 +9,12 @@ import structlog
 
 from aggregator.errors import ConflictError, StoreError
 from aggregator.flows.refresh import RefreshPlan, RefreshPorts, refresh
-from aggregator.model import (
-    Cause,
-    Clustering,
-    Feed,
-    FeedStatus,
-    FeedUpdate,
-    Fetched,
-    FetchFailed,
-    FetchOutcome,
-    Link,
-    NotModified,
-    ParsedEntry,
-    RefreshReport,
-    Tag,
-    TagRule,
-    Validators,
-)
+from aggregator.model.channel import TagRule
+from aggregator.model.entry import Tag
+from aggregator.model.feed import Feed, FeedStatus, Validators
+from aggregator.model.parsed import Link, ParsedEntry
+from aggregator.model.poll import Cause, FeedUpdate, Fetched, FetchFailed, FetchOutcome, NotModified, RefreshReport
+from aggregator.model.story import Clustering
 from aggregator.steps.tagging import compile_rules, tag_entry
 from tests.fakes import FrozenClock, MemoryStore, ScriptedFetcher, ScriptedParser, parsed, reading
 

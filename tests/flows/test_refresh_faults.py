@@ -9,7 +9,10 @@ from sqlalchemy import event
 
 from aggregator.errors import StoreError
 from aggregator.flows.refresh import RefreshPlan, RefreshPorts, refresh
-from aggregator.model import Feed, Fetched, Link, TagRule, Validators
+from aggregator.model.channel import TagRule
+from aggregator.model.feed import Feed, Validators
+from aggregator.model.parsed import Link
+from aggregator.model.poll import Fetched
 from aggregator.steps.tagging import compile_rules
 from tests.fakes import FrozenClock, ScriptedFetcher, ScriptedParser, parsed, reading
 from tests.real_store import SqlStore, sql_store

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.flows.refresh import RefreshPlan, RefreshPorts, refresh
-from aggregator.model import Feed, Fetched, Link, ParsedEntry, SafeHtml, Validators
+from aggregator.model.feed import Feed, Validators
+from aggregator.model.parsed import Link, ParsedEntry, SafeHtml
+from aggregator.model.poll import Fetched
 from tests.fakes import START, FrozenClock, MemoryStore, ScriptedFetcher, ScriptedParser, reading
 from tests.real_store import SqlStore, sql_store
 

@@ -7,7 +7,7 @@ import pytest
 
 from aggregator.errors import NotFoundError, UsageError
 from aggregator.flows.subscribe import SubscribePorts, add_one, import_csv
-from aggregator.model import ImportReport, SubscriptionState
+from aggregator.model.delivery import ImportReport, SubscriptionState
 from tests.fakes import START, FrozenClock
 from tests.mail_fakes import WEEKLY, MemoryMailStore
 

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from aggregator.model import UNSUBSCRIBE_PLACEHOLDER, Link, Person, SafeHtml, Section, Tag
+from aggregator.model.entry import Tag
+from aggregator.model.newsletter import UNSUBSCRIBE_PLACEHOLDER, Section
+from aggregator.model.parsed import Link, Person, SafeHtml
 from tests.rendered import links, render, texts, titles, tree
 from tests.sample_digest import NEWSLETTER, SITE, digest_of, entry, full_digest, plain_digest, story
 

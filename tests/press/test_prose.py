@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from aggregator.model import SafeHtml
+from aggregator.model.parsed import SafeHtml
 from aggregator.press.prose import cut, excerpt, one_line
 from tests.sample_digest import entry
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from aggregator.errors import ConfigError, Problem
-from aggregator.model import Channel, FeedOptions, Newsletter, Site, TagRule
+from aggregator.model.channel import Channel, Site, TagRule
+from aggregator.model.feed import FeedOptions
+from aggregator.model.newsletter import Newsletter
 from aggregator.settings.loading import ensure_secret, find_shipped, load_settings
 from aggregator.settings.values import Polling, Settings
 

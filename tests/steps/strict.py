@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import lxml.html
 
-from aggregator.model import ParsedEntry, ParsedFeed
+from aggregator.model.parsed import ParsedEntry, ParsedFeed
 
 VOID = frozenset("br col hr img wbr".split())
 ALLOWED = VOID | frozenset(

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.model import Cause, Rhythm, ServerWishes
+from aggregator.model.feed import Rhythm
+from aggregator.model.poll import Cause, ServerWishes
 from aggregator.steps.cadence import DAY, DAYS, SHORTEST, next_check
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)  # a Tuesday

@@ -5,25 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from aggregator.model import (
-    Cause,
-    Feed,
-    FeedState,
-    FeedStatus,
-    FeedUpdate,
-    FetchFailed,
-    KnownEntry,
-    Link,
-    NotModified,
-    ParsedEntry,
-    ParsedFeed,
-    Read,
-    Reading,
-    Rhythm,
-    SafeHtml,
-    ServerWishes,
-    Validators,
-)
+from aggregator.model.entry import KnownEntry, Reading
+from aggregator.model.feed import Feed, FeedState, FeedStatus, Rhythm, Validators
+from aggregator.model.parsed import Link, ParsedEntry, ParsedFeed, SafeHtml
+from aggregator.model.poll import Cause, FeedUpdate, FetchFailed, NotModified, Read, ServerWishes
 from aggregator.steps.decide import decide, failures_after, not_asked
 from tests.fakes import START, parsed, reading
 

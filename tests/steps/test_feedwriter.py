@@ -18,21 +18,11 @@ import feedparser
 import pytest
 from lxml import etree
 
-from aggregator.model import (
-    Channel,
-    Entry,
-    EntryKeys,
-    Feed,
-    Format,
-    Link,
-    Person,
-    Publication,
-    SafeHtml,
-    Site,
-    Source,
-    Story,
-    Tag,
-)
+from aggregator.model.channel import Channel, Format, Publication, Site
+from aggregator.model.entry import Entry, EntryKeys, Tag
+from aggregator.model.feed import Feed
+from aggregator.model.parsed import Link, Person, SafeHtml, Source
+from aggregator.model.story import Story
 from aggregator.steps.feedwriter.contents import BEFORE_ANYTHING
 from aggregator.steps.feedwriter.outgoing import printable
 from aggregator.steps.feedwriter.writer import write_channel

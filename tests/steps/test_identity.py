@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from aggregator.model import Category, Link, ParsedEntry, Person, SafeHtml
+from aggregator.model.parsed import Category, Link, ParsedEntry, Person, SafeHtml
 from tests.fakes import parsed, reading
 
 

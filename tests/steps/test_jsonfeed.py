@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from aggregator.model import Cause, Link, Person, RawFeed
-from aggregator.steps.parse.document import parse
+from aggregator.model.parsed import Link, Person, RawFeed
+from aggregator.model.poll import Cause
+from aggregator.steps.parse.dispatch import parse
 from aggregator.steps.parse.jsonfeed import looks_like_json, parse_json_feed
 from aggregator.steps.parse.limits import NotAFeedError
 

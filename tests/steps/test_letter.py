@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.model import Delivery, DeliveryState, Issue, Newsletter, Rendering, Site, Subscriber
+from aggregator.model.channel import Site
+from aggregator.model.delivery import Delivery, DeliveryState, Subscriber
+from aggregator.model.newsletter import Issue, Newsletter, Rendering
 from aggregator.steps.letter import write_letter
 from tests.fakes import START
 from tests.mail_fakes import RENDERING, SITE, WEEKLY

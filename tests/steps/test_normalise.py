@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.model import Category, Link, ParsedFeed, Person, RawEntry, RawFeed, Source
+from aggregator.model.parsed import Category, Link, ParsedFeed, Person, RawEntry, RawFeed, Source
 from aggregator.steps import normalise as normalise_step
 from aggregator.steps.normalise import MAX_CONTENT, normalise, plain_text, safe_html
-from aggregator.steps.parse.document import parse
+from aggregator.steps.parse.dispatch import parse
 from tests.steps.strict import feed_faults, markup_faults
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"

@@ -14,10 +14,11 @@ import feedparser.mixin
 import pytest
 from feedparser.mixin import _FeedParserMixin
 
-from aggregator.model import Cause, ParsedFeed, RawFeed
+from aggregator.model.parsed import ParsedFeed, RawFeed
+from aggregator.model.poll import Cause
 from aggregator.steps.normalise import normalise
 from aggregator.steps.parse import feedparsing
-from aggregator.steps.parse.document import parse
+from aggregator.steps.parse.dispatch import parse
 from aggregator.steps.parse.items import moment
 from aggregator.steps.parse.limits import NotAFeedError
 

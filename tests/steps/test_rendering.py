@@ -8,7 +8,8 @@ import pytest
 from lxml import html as lxml_html
 
 from aggregator.errors import TemplateError
-from aggregator.model import UNSUBSCRIBE_PLACEHOLDER, Digest, Link
+from aggregator.model.newsletter import UNSUBSCRIBE_PLACEHOLDER, Digest
+from aggregator.model.parsed import Link
 from aggregator.press.edition import IssueView, PlaceView, SectionView, StoryView
 from aggregator.press.templating import FILTERS
 from aggregator.steps.rendering import MAX_BRIEF, MAX_HTML, Renderer, for_archive

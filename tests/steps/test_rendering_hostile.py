@@ -11,7 +11,10 @@ from html import escape
 
 import pytest
 
-from aggregator.model import UNSUBSCRIBE_PLACEHOLDER, Digest, Feed, Link, Person, Rendering, SafeHtml, Section, Tag
+from aggregator.model.entry import Tag
+from aggregator.model.feed import Feed
+from aggregator.model.newsletter import UNSUBSCRIBE_PLACEHOLDER, Digest, Rendering, Section
+from aggregator.model.parsed import Link, Person, SafeHtml
 from tests.rendered import ROOT, links, render, texts, titles, tree
 from tests.sample_digest import NEWSLETTER, SITE, digest_of, entry, full_digest, story
 

@@ -7,7 +7,9 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from aggregator.model import Newsletter, Story, Tag
+from aggregator.model.entry import Tag
+from aggregator.model.newsletter import Newsletter
+from aggregator.model.story import Story
 from aggregator.query import parse_query
 from aggregator.steps.selection import digest, matching
 from tests.sample_digest import NEWSLETTER, NOW, entry, story

@@ -5,7 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from aggregator.errors import QueryError
-from aggregator.model import Category, Feed, FeedOptions, ParsedEntry, SafeHtml, Tag, TagRule
+from aggregator.model.channel import TagRule
+from aggregator.model.entry import Tag
+from aggregator.model.feed import Feed, FeedOptions
+from aggregator.model.parsed import Category, ParsedEntry, SafeHtml
 from aggregator.steps.tagging import MAX_CATEGORIES, compile_rules, tag_entry
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)

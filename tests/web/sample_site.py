@@ -17,29 +17,15 @@ from aggregator.adapters.store.publications import SqlPublicationStore
 from aggregator.adapters.store.stories import SqlStoryStore
 from aggregator.adapters.store.subscribers import SqlSubscriberStore
 from aggregator.flows.publish import PublishPlan, PublishPorts, publish
-from aggregator.model import (
-    Channel,
-    Clustering,
-    Entry,
-    Feed,
-    FeedStatus,
-    FeedUpdate,
-    Format,
-    Health,
-    Issue,
-    Link,
-    Newsletter,
-    Person,
-    Placement,
-    Publication,
-    Rendering,
-    SafeHtml,
-    Site,
-    Subscriber,
-    SubscriptionState,
-    Tag,
-    Validators,
-)
+from aggregator.model.channel import Channel, Format, Publication, Site
+from aggregator.model.delivery import Subscriber, SubscriptionState
+from aggregator.model.entry import Entry, Tag
+from aggregator.model.feed import Feed, FeedStatus, Validators
+from aggregator.model.newsletter import Issue, Newsletter, Rendering
+from aggregator.model.parsed import Link, Person, SafeHtml
+from aggregator.model.poll import FeedUpdate
+from aggregator.model.story import Clustering, Placement
+from aggregator.model.vitals import Health
 from aggregator.settings.values import Polling, Settings
 from aggregator.steps.decide import mark_of
 from aggregator.steps.signing import Signer

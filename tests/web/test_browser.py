@@ -15,7 +15,7 @@ import pytest
 import uvicorn
 from playwright import sync_api
 
-from aggregator.model import SubscriptionState
+from aggregator.model.delivery import SubscriptionState
 from aggregator.settings.loading import find_shipped
 from aggregator.web.app import create_app
 from tests.web.sample_site import SITE, SampleSite

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from aggregator.errors import StoreError
-from aggregator.model import Format, Publication
+from aggregator.model.channel import Format, Publication
 from aggregator.query import parse_query
 from aggregator.web.channels import STALE_AFTER, PublicationCache, channel_routes
 from tests.fakes import START, MemoryPublications

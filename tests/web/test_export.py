@@ -14,7 +14,8 @@ from urllib.request import urlopen
 import pytest
 
 from aggregator.errors import UsageError
-from aggregator.model import Channel, Placement
+from aggregator.model.channel import Channel
+from aggregator.model.story import Placement
 from aggregator.web.export import MANIFEST, export
 from aggregator.web.pages import PAGE_SIZE
 from tests.web.sample_site import BASE, ENERGY, SITE, SampleSite, entry, settings

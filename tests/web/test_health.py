@@ -9,7 +9,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from aggregator.errors import Problem, StoreError
-from aggregator.model import DeliveryState, FeedStatus, Health
+from aggregator.model.delivery import DeliveryState
+from aggregator.model.feed import FeedStatus
+from aggregator.model.vitals import Health
 from aggregator.web.app import create_app
 from aggregator.web.health import WORKER_SILENT
 from tests.fakes import START

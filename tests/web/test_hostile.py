@@ -13,7 +13,10 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
-from aggregator.model import Category, Channel, Clustering, Entry, Link, Person, Placement, SafeHtml, Tag
+from aggregator.model.channel import Channel
+from aggregator.model.entry import Entry, Tag
+from aggregator.model.parsed import Category, Link, Person, SafeHtml
+from aggregator.model.story import Clustering, Placement
 from aggregator.steps.normalise import safe_html
 from aggregator.web.app import create_app
 from tests.fakes import START, MemoryStore

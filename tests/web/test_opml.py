@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 from starlette.testclient import TestClient
 
-from aggregator.model import FeedOptions
+from aggregator.model.feed import FeedOptions
 from aggregator.web.opml import opml
 from tests.web.sample_site import APPS, IFRI, SITE, settings
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from aggregator.model import Placement
+from aggregator.model.story import Placement
 from aggregator.web.app import create_app
 from aggregator.web.pages import PAGE_SIZE
 from tests.web.sample_site import BASE, SITE, SampleSite, entry, open_site, settings

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.model import Clustering, Placement
+from aggregator.model.story import Clustering, Placement
 from aggregator.query import parse_query
 from aggregator.web.searching import Finding, search
 from tests.fakes import START, MemoryStore

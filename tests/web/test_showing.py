@@ -3,7 +3,8 @@
 import pytest
 
 from aggregator.errors import QueryError
-from aggregator.model import Entry, SafeHtml, Tag
+from aggregator.model.entry import Entry, Tag
+from aggregator.model.parsed import SafeHtml
 from aggregator.web import showing
 from tests.web.sample_site import ENERGY, JAPAN, NOTE, OF_IFRI, entry
 

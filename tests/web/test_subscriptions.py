@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from starlette.testclient import TestClient
 
-from aggregator.model import DeliveryState, SubscriptionState
+from aggregator.model.delivery import DeliveryState, SubscriptionState
 from aggregator.web.app import create_app
 from tests.web.sample_site import BASE, SampleSite
 

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, RowMapping, Select, and_, case, exists, fu
 
 from aggregator.adapters.store.engine import Database
 from aggregator.adapters.store.schema import deliveries, issues, subscribers, subscriptions
-from aggregator.model import Delivery, DeliveryState, SendResult, Subscriber, SubscriptionState
+from aggregator.model.delivery import Delivery, DeliveryState, SendResult, Subscriber, SubscriptionState
 
 LONGEST_WAIT = timedelta(days=1)
 """No letter waits longer for its next attempt; a time further off was set by a clock that was wrong."""

@@ -12,18 +12,9 @@ from sqlalchemy import Connection, RowMapping, Select, bindparam, delete, func, 
 
 from aggregator.adapters.store.engine import Database, upsert
 from aggregator.adapters.store.schema import entries, entry_identities, entry_tags
-from aggregator.model import (
-    Category,
-    Entry,
-    EntryKeys,
-    KnownEntry,
-    Link,
-    Person,
-    Placement,
-    SafeHtml,
-    Source,
-    Tag,
-)
+from aggregator.model.entry import Entry, EntryKeys, KnownEntry, Tag
+from aggregator.model.parsed import Category, Link, Person, SafeHtml, Source
+from aggregator.model.story import Placement
 
 Value = TypeVar("Value")
 

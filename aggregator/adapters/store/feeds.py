@@ -12,7 +12,9 @@ from aggregator.adapters.store.entries import chunks, insert_entries, update_ent
 from aggregator.adapters.store.kinship import write_links, write_sketches
 from aggregator.adapters.store.schema import entries, facts, feeds
 from aggregator.adapters.store.stories import found_stories, merge_stories, move_entries, touch_stories
-from aggregator.model import Clustering, Feed, FeedOptions, FeedState, FeedStatus, FeedUpdate, Rhythm, Validators
+from aggregator.model.feed import Feed, FeedOptions, FeedState, FeedStatus, Rhythm, Validators
+from aggregator.model.poll import FeedUpdate
+from aggregator.model.story import Clustering
 
 
 class SqlFeedStore:

@@ -13,12 +13,12 @@ from aggregator.adapters.store.engine import Database, among, insert_tuples, ups
 from aggregator.adapters.store.entries import chunks, entries_of
 from aggregator.adapters.store.schema import entries, entry_sketches, fold_keys, stories, story_links
 from aggregator.adapters.store.stories import found_stories, merge_stories, move_entries, touch_stories
-from aggregator.model import (
+from aggregator.model.entry import Entry
+from aggregator.model.story import (
     BY_PERSON,
     FOLD_KINDS,
     Candidate,
     Clustering,
-    Entry,
     FoldKey,
     FoldKeys,
     Holder,

@@ -16,7 +16,8 @@ from sqlalchemy.dialects.sqlite import Insert
 from aggregator.adapters.store.engine import Database, upsert
 from aggregator.adapters.store.schema import deliveries, issue_stories, issues, newsletters, subscriptions
 from aggregator.errors import NotFoundError
-from aggregator.model import DeliveryState, Issue, Newsletter, Rendering, Slot, SubscriptionState
+from aggregator.model.delivery import DeliveryState, SubscriptionState
+from aggregator.model.newsletter import Issue, Newsletter, Rendering, Slot
 
 LONGEST_GAP = timedelta(days=32)
 """No schedule leaves more days between two runs; a due time further off was set by a clock that was wrong."""

@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 
 from aggregator.adapters.store.engine import Database, upsert
 from aggregator.adapters.store.schema import publications
-from aggregator.model import Publication
+from aggregator.model.channel import Publication
 
 _COLUMNS = ("path", "content_type", "body", "etag", "last_modified")
 _TICK = timedelta(seconds=1)

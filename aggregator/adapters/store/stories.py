@@ -23,7 +23,7 @@ from sqlalchemy import (
 from aggregator.adapters.store.engine import Database, upsert
 from aggregator.adapters.store.entries import chunks, load_entries
 from aggregator.adapters.store.schema import entries, entry_tags, facts, stories, story_redirects
-from aggregator.model import Clustering, Move, Story
+from aggregator.model.story import Clustering, Move, Story
 
 VERSION = "stories_version"
 

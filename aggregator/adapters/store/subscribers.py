@@ -7,7 +7,7 @@ from sqlalchemy import func, literal, select, update
 
 from aggregator.adapters.store.engine import Database, upsert
 from aggregator.adapters.store.schema import deliveries, issues, subscribers, subscriptions
-from aggregator.model import DeliveryState, Subscriber, Subscription, SubscriptionState
+from aggregator.model.delivery import DeliveryState, Subscriber, Subscription, SubscriptionState
 
 WAITING = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)
 

@@ -6,7 +6,7 @@ publish: ... matching > contents > **bytes**. What the format has no place for s
 import json
 from collections.abc import Mapping
 
-from aggregator.model import Link, Person
+from aggregator.model.parsed import Link, Person
 from aggregator.steps.feedwriter.contents import UNKNOWN_TYPE, Document, Item, Mention
 from aggregator.subject import plain_text
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from feedgen.feed import FeedGenerator
 
-from aggregator.model import Link, Person
+from aggregator.model.parsed import Link, Person
 from aggregator.steps.feedwriter.contents import INTERVAL, UNKNOWN_TYPE, Document, Item
 from aggregator.steps.feedwriter.repair import EntryRepair, FeedRepair
 

@@ -12,7 +12,11 @@ from html import escape
 from urllib.parse import quote
 from uuid import UUID, uuid5
 
-from aggregator.model import Category, Channel, Entry, Feed, Format, Link, Person, SafeHtml, Site, Source, Story, Tag
+from aggregator.model.channel import Channel, Format, Site
+from aggregator.model.entry import Entry, Tag
+from aggregator.model.feed import Feed
+from aggregator.model.parsed import Category, Link, Person, SafeHtml, Source
+from aggregator.model.story import Story
 from aggregator.steps.feedwriter.outgoing import foreign_links, iri, outgoing_links, own_pages, printable
 from aggregator.subject import plain_text
 from aggregator.urls import without_secrets

@@ -9,7 +9,8 @@ from functools import lru_cache
 from html import unescape
 from urllib.parse import quote, urlsplit
 
-from aggregator.model import Link, Site
+from aggregator.model.channel import Site
+from aggregator.model.parsed import Link
 
 _LINK_RELATIONS = frozenset(("alternate", "enclosure", "related", "via", "license", "replies"))
 _MEDIA_TYPE = re.compile(r"[\w.+!#$&^-]+/[\w.+!#$&^-]+( *;[ -~]*)?", re.ASCII)

@@ -14,7 +14,7 @@ import feedgen.entry
 import feedgen.feed
 from feedgen.util import xml_elem
 
-from aggregator.model import Link, Source
+from aggregator.model.parsed import Link, Source
 from aggregator.steps.feedwriter.contents import INTERVAL, Item
 
 NAMESPACES = {

@@ -6,7 +6,9 @@ publish: stories.newest > matching > **feedwriter** > bytes + ETag
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 
-from aggregator.model import Channel, Feed, Format, Publication, Site, Story
+from aggregator.model.channel import Channel, Format, Publication, Site
+from aggregator.model.feed import Feed
+from aggregator.model.story import Story
 from aggregator.steps.feedwriter.as_json import json_feed
 from aggregator.steps.feedwriter.as_xml import atom, rss
 from aggregator.steps.feedwriter.contents import Document, document, path_of

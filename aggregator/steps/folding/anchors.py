@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from aggregator.steps.folding.prose import hash32
+from aggregator.steps.folding.reading import hash32
 from aggregator.subject import words_of
 
 NAMES = 40

@@ -10,13 +10,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from aggregator.model import (
+from aggregator.model.entry import Entry
+from aggregator.model.story import (
     BY_PERSON,
     JOINED_BY_PERSON,
     PARTED_BY_PERSON,
     RELATED,
     Clustering,
-    Entry,
     Member,
     Move,
     Placement,

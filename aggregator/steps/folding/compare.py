@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from aggregator.model import Candidate, Entry, StoryLink
+from aggregator.model.entry import Entry
+from aggregator.model.story import Candidate, StoryLink
 from aggregator.steps.folding.lookup import Choice
 from aggregator.steps.folding.sketch import pack, remembering, unpack
 from aggregator.steps.folding.verify import Witness, judge

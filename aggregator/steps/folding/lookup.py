@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from aggregator.model import FOLD_KINDS, Entry, FoldKey, FoldKeys, Holder
+from aggregator.model.entry import Entry
+from aggregator.model.story import FOLD_KINDS, FoldKey, FoldKeys, Holder
 from aggregator.steps.folding.sketch import Sketch, unpack
 from aggregator.steps.folding.titles import read_title
 

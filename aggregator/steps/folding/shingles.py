@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from aggregator.steps.folding.prose import hash32
+from aggregator.steps.folding.reading import hash32
 
 RUN = 4
 LEAD = 90

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from urllib.parse import unquote
 
-from aggregator.model import ParsedEntry, ParsedFeed
+from aggregator.model.parsed import ParsedEntry, ParsedFeed
 from aggregator.steps.folding import anchors
-from aggregator.steps.folding.prose import is_roundup, text_of, words
+from aggregator.steps.folding.reading import is_roundup, text_of, words
 from aggregator.steps.folding.shingles import LEAD, WordHashes, boilerplate, sampled, shingles
 from aggregator.steps.folding.sketch import Sketch
 from aggregator.urls import canonical_url, is_site_root

@@ -28,7 +28,7 @@ from feedparser.mixin import _FeedParserMixin
 from feedparser.namespaces import _base, cc, georss, mediarss, psc
 from feedparser.util import FeedParserDict
 
-from aggregator.model import Cause
+from aggregator.model.poll import Cause
 from aggregator.steps.parse.dates import TWELVE_HOURS, read_date
 from aggregator.steps.parse.limits import NotAFeedError
 

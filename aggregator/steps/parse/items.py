@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from aggregator.model import Category, Link, Person, RawEntry, Source
+from aggregator.model.parsed import Category, Link, Person, RawEntry, Source
 
 Item = dict[str, Any]
 """What feedparser gives for a feed, an item or an element; read by `dict.get`, for its own `get` guesses and warns."""

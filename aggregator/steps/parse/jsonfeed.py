@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from aggregator.model import Category, Cause, Link, Person, RawEntry, RawFeed
+from aggregator.model.parsed import Category, Link, Person, RawEntry, RawFeed
+from aggregator.model.poll import Cause
 from aggregator.steps.parse.limits import MAX_ENTRIES, SNIPPET, NotAFeedError, left_out, newest, snippet
 
 VERSIONS = {"https://jsonfeed.org/version/1": "json1", "https://jsonfeed.org/version/1.1": "json11"}

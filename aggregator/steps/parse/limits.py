@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from aggregator.model import Cause
+from aggregator.model.poll import Cause
 
 MAX_BODY = 10 * 1024 * 1024
 MAX_ENTRIES = 500

@@ -8,7 +8,7 @@ import re
 import zlib
 from dataclasses import dataclass
 
-from aggregator.model import Cause
+from aggregator.model.poll import Cause
 from aggregator.steps.parse.limits import MAX_BODY, NotAFeedError
 
 MAX_ITEMS = 2_000

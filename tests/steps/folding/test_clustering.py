@@ -6,7 +6,7 @@ from itertools import pairwise, permutations
 
 import pytest
 
-from aggregator.model import Clustering, Member, Move, Placement, StoryLink
+from aggregator.model.story import Clustering, Member, Move, Placement, StoryLink
 from aggregator.steps.folding.clustering import MAX_MEMBERS, cluster, settled
 from aggregator.steps.folding.sketch import Sketch, pack
 from tests.fakes import START

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from aggregator.flows.ingest import keyed
-from aggregator.model import RELATED, Entry, Feed, Link, RawEntry, RawFeed
+from aggregator.model.entry import Entry
+from aggregator.model.feed import Feed
+from aggregator.model.parsed import Link, RawEntry, RawFeed
+from aggregator.model.story import RELATED
 from aggregator.steps.decide import _entry
 from aggregator.steps.folding.clustering import cluster, member_of
 from aggregator.steps.folding.compare import compare

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from aggregator.model import Entry, EntryKeys, Feed, Link, ParsedEntry, ParsedFeed, SafeHtml
+from aggregator.model.entry import Entry, EntryKeys
+from aggregator.model.feed import Feed
+from aggregator.model.parsed import Link, ParsedEntry, ParsedFeed, SafeHtml
 from aggregator.steps.decide import _entry
 from aggregator.steps.folding.lookup import keys_of
-from aggregator.steps.folding.prose import MAX_WORDS, text_of, words
+from aggregator.steps.folding.reading import MAX_WORDS, text_of, words
 from aggregator.steps.folding.shingles import LEAD, SAMPLE, WordHashes, boilerplate, sampled, shingles
 from aggregator.steps.folding.sketch import MAX_OWN, Sketch, pack, remembering, unpack
 from aggregator.steps.folding.sketching import sketches

@@ -6,7 +6,7 @@ import re
 from html import unescape
 from zlib import crc32
 
-from aggregator.model import ParsedEntry
+from aggregator.model.parsed import ParsedEntry
 from aggregator.subject import runs_on, words_of
 
 MAX_OCTETS = 16_000

@@ -8,7 +8,8 @@ In this package: JSON goes to `jsonfeed`. Of XML, `mending` makes the bytes read
 import re
 from datetime import datetime, timedelta
 
-from aggregator.model import Cause, RawFeed
+from aggregator.model.parsed import RawFeed
+from aggregator.model.poll import Cause
 from aggregator.steps.parse.feedparsing import fault, read
 from aggregator.steps.parse.items import Item, base_of, count, entry, links_of, moment, text_of, words
 from aggregator.steps.parse.jsonfeed import looks_like_json, parse_json_feed

@@ -1,0 +1,103 @@
+"""Who reads: Subscribers, their Subscriptions, and one Delivery per letter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscriber:
+    id: int = 0
+    email: str
+    name: str | None = None
+
+
+class SubscriptionState(StrEnum):
+    PENDING = "pending"
+    CONFIRMED = "confirmed"
+    UNSUBSCRIBED = "unsubscribed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    subscriber: Subscriber
+    newsletter_id: str
+    state: SubscriptionState
+    consent_source: str
+    changed_at: datetime
+
+
+class DeliveryState(StrEnum):
+    """`accepted` means that the server answered 250 after the dot, nothing more."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    ACCEPTED = "accepted"
+    DEFERRED = "deferred"
+    REFUSED = "refused"
+    UNCERTAIN = "uncertain"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One Issue to one Subscriber; `attempts` counts the claims, and so tells an old claim from a new one."""
+
+    id: int
+    issue_id: int
+    newsletter_id: str
+    issue_number: int
+    subscriber: Subscriber
+    state: DeliveryState
+    message_id: str
+    attempts: int = 0
+    next_attempt_at: datetime | None = None
+    reply: str | None = None
+    policy: bool = False
+    settled_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendResult:
+    """What the mail server said of one message: the new state and its words, on one line.
+
+    `policy`: refused for what we are or send, not for the address (RFC 3463 3.8).
+    `server_down`: the fault is the whole server's (connect, greeting, login): stop the run, blame no recipient.
+    """
+
+    state: DeliveryState
+    reply: str
+    code: int | None = None
+    policy: bool = False
+    server_down: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryReport:
+    """Counts by final state of one sending run; `paused` names why it stopped early."""
+
+    accepted: int = 0
+    deferred: int = 0
+    refused: int = 0
+    uncertain: int = 0
+    cancelled: int = 0
+    paused: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineProblem:
+    """A line of an imported file that was skipped; lines count from 1."""
+
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportReport:
+    """Subscriptions of one imported file: new ones, ones that stood already, and lines that name nobody."""
+
+    added: int = 0
+    known: int = 0
+    problems: tuple[LineProblem, ...] = ()

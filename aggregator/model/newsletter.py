@@ -1,0 +1,95 @@
+"""Newsletters, and the Digests that become their Issues."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parseaddr
+from typing import Literal
+
+from aggregator.model.story import Story
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A heading of a Digest with its Stories; the heading is "" for Stories that have no tag to go under."""
+
+    heading: str
+    stories: tuple[Story, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """The Stories a query gives, in reading order; `overflow` are those past the limit, to be named briefly."""
+
+    title: str
+    sections: tuple[Section, ...]
+    overflow: tuple[Story, ...] = ()
+
+    @property
+    def stories(self) -> tuple[Story, ...]:
+        return tuple(story for section in self.sections for story in section.stories)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newsletter:
+    """What people subscribe to; `schedule` is in the words of `schedule.py`, in `timezone`."""
+
+    id: str
+    title: str
+    schedule: str
+    timezone: str
+    sender: str
+    query: str = ""
+    group_by: Literal["topic", "country", "region", "type", "none"] = "none"
+    max_stories: int = 40
+    when_empty: Literal["skip", "send"] = "skip"
+    reply_to: str | None = None
+    language: str = "en"
+
+    @property
+    def address(self) -> str:
+        """The bare address of `sender`."""
+        return parseaddr(self.sender)[1]
+
+    @property
+    def domain(self) -> str:
+        """The domain it comes from; names of letters and lists are made in it (RFC 5322 3.6.4, RFC 2919 2)."""
+        return self.address.rpartition("@")[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """Where a Newsletter stands: Stories up to `cursor` were considered, `due_at` is its next time,
+    `next_number` its next Issue's number. Closing it names the Slot it saw, so that each closes once.
+    """
+
+    newsletter_id: str
+    cursor: int
+    due_at: datetime
+    next_number: int
+
+
+UNSUBSCRIBE_PLACEHOLDER = "https://unsubscribe.invalid/"
+"""Stands in a Rendering where each letter has its reader's own address (RFC 2606: `.invalid` leads nowhere)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendering:
+    """A Digest as mail: three parts that never change once stored."""
+
+    subject: str
+    html: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """One number of a Newsletter, stored and never altered afterwards; numbers count from 1."""
+
+    id: int = 0
+    newsletter_id: str
+    number: int
+    created_at: datetime
+    rendering: Rendering
+    story_ids: tuple[str, ...]

@@ -1,0 +1,22 @@
+"""How an installation is doing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from aggregator.errors import Problem
+from aggregator.model.delivery import DeliveryState
+from aggregator.model.feed import FeedStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """How the installation is doing; `problems` are the faults of a feeds.yaml that is being ignored."""
+
+    worker_tick: datetime | None = None
+    """When a worker last said that it is alive."""
+    problems: tuple[Problem, ...] = ()
+    feeds: Mapping[FeedStatus, int] = field(default_factory=dict)
+    deliveries: Mapping[DeliveryState, int] = field(default_factory=dict)
