@@ -56,6 +56,7 @@ from aggregator.ports import Mailer
 from aggregator.schedule import parse_schedule
 from aggregator.settings.loading import ensure_secret, find_shipped, load_settings
 from aggregator.settings.values import Polling, Settings
+from aggregator.steps.folding.verify import TEXT_DAYS
 from aggregator.steps.rendering import Renderer
 from aggregator.steps.signing import Signer
 from aggregator.steps.tagging import compile_rules
@@ -68,8 +69,6 @@ READER = f"aggregator {version('aggregator')}, feedparser {version('feedparser')
 """What reads documents: another may see more in what is unchanged."""
 TICK, COMPOSE, DELIVER = timedelta(seconds=15), timedelta(seconds=20), timedelta(seconds=5)
 FIRST_ROUND = timedelta(hours=1)
-KEYS_LAST = timedelta(days=60)
-"""How long texts and titles are compared with new ones."""
 """How long Issues wait at most for the first round of polls after a start: after a pause, none goes out without
 what the pause held back."""
 LETTING_GO_SECONDS = 4
@@ -253,7 +252,7 @@ class Runtime:
         """Once a day: what was seen long ago is folded with nothing new, but for its address."""
         if self._forgotten != (today := self.clock.now().date()):
             self._forgotten = today
-            self.folds.forget(self.clock.now() - KEYS_LAST)
+            self.folds.forget(self.clock.now() - TEXT_DAYS)
 
     # --- newsletters ------------------------------------------------------------------------------
 
