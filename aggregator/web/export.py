@@ -13,6 +13,7 @@ from math import inf
 from pathlib import Path
 
 from aggregator.errors import UsageError
+from aggregator.flows.publish import SCANNED
 from aggregator.model.story import Story
 from aggregator.query import parse_query
 from aggregator.web.archive import public_file
@@ -24,8 +25,6 @@ from aggregator.web.searching import search
 from aggregator.web.view import View
 
 MANIFEST = ".aggregator.json"
-SCANNED = 5_000
-"""Stories a channel is looked for in, as in `flows/publish.py`."""
 
 
 def export(context: WebContext, folder: Path) -> int:
