@@ -80,6 +80,8 @@ def same_site(one: str, other: str) -> bool:
 
 def absolute_http(url: str, base: str | None = None) -> str | None:
     """`url` resolved against `base` when that gives an http(s) address without userinfo; else None."""
+    if _WHOLE.fullmatch(url) and len(url) <= MAX_LENGTH:
+        return url
     try:
         whole = urljoin(base or "", url.strip())
         parts = urlsplit(whole)
@@ -91,13 +93,23 @@ def absolute_http(url: str, base: str | None = None) -> str | None:
     return whole if len(whole) <= MAX_LENGTH and whole.isprintable() and " " not in whole else None
 
 
+def host_of(url: str) -> str:
+    """The host a link leads to, as people are shown it: in ASCII, which cannot imitate another, and without `www.`"""
+    host = urlsplit(url).hostname or ""
+    try:
+        host = _ascii(host)
+    except ValueError:
+        host = host.encode("ascii", "backslashreplace").decode()
+    return host.removeprefix("www.")
+
+
 def ascii_url(url: str) -> str | None:
     """An http address of any script in the ASCII form that mails can carry (RFC 3987 3.1, RFC 3986 2)."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
-        encoded = host if host.isascii() else idna.encode(host, uts46=True).decode()
-    except ValueError:  # errors of idna are such too
+        encoded = _ascii(host)
+    except ValueError:
         return None
     netloc = parts.netloc if encoded == host else f"{encoded}:{port}" if port else encoded
     return quote(urlunsplit(parts._replace(netloc=netloc)), safe="!#$%&'()*+,-./:;=?@[]_~")
@@ -136,13 +148,13 @@ def _unwrapped(form: str) -> str | None:
 
 
 def _host(host: str) -> str:
-    if not host.isascii():
-        try:
-            host = idna.encode(host, uts46=True).decode()
-        except (idna.IDNAError, UnicodeError) as error:
-            raise ValueError(host) from error
-    host = _FRONT_DOORS.sub("", host.lower().rstrip("."), count=1)
+    host = _FRONT_DOORS.sub("", _ascii(host).lower().rstrip("."), count=1)
     return f"[{host}]" if ":" in host else host
+
+
+def _ascii(host: str) -> str:
+    """A host of any script as names are looked up (UTS 46, RFC 5891); raises ValueError, of which idna's errors are."""
+    return host if host.isascii() else idna.encode(host, uts46=True).decode()
 
 
 def _path(path: str) -> str:

@@ -11,6 +11,7 @@ from aggregator.urls import (
     absolute_http,
     ascii_url,
     canonical_url,
+    host_of,
     is_site_root,
     same_site,
     without_secrets,
@@ -210,6 +211,20 @@ def test_an_absolute_address_is_a_plain_http_one_or_none(url: str, base: str | N
 )
 def test_plain_ascii_forms(url: str, plain: str | None) -> None:
     assert ascii_url(url) == plain
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://www.ifri.example:8443/a", "ifri.example"),
+        ("https://bücher.example/", "xn--bcher-kva.example"),
+        ("https://аpple.example/", "xn--pple-43d.example"),
+        ("https://☃.example/", "\\u2603.example"),
+        ("mailto:desk@example.org", ""),
+    ],
+)
+def test_a_host_is_shown_in_letters_that_imitate_no_other(url: str, host: str) -> None:
+    assert host_of(url) == host
 
 
 @pytest.mark.parametrize(

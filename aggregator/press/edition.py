@@ -18,7 +18,7 @@ from aggregator.model.newsletter import UNSUBSCRIBE_PLACEHOLDER, Digest, Newslet
 from aggregator.model.story import Story
 from aggregator.press.prose import cut, excerpt, one_line
 from aggregator.press.wording import Words, words_for
-from aggregator.urls import absolute_http, ascii_url, canonical_url
+from aggregator.urls import absolute_http, ascii_url, canonical_url, host_of
 
 MAX_SUBJECT = 78
 """Characters; about what a list of mails shows, and what RFC 5322 2.1.1 asks of a header line."""
@@ -193,7 +193,7 @@ class _Desk:
 
     def _place(self, entry: Entry) -> PlaceView:
         url = self._address(entry.url)
-        host = (urlsplit(url).hostname or "").removeprefix("www.") if url else ""
+        host = host_of(url) if url else ""
         feed = self._feeds.get(entry.feed_id)
         return PlaceView(publisher=_shown(feed.name) if feed else host or entry.feed_id, host=host, url=url)
 

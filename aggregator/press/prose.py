@@ -16,7 +16,7 @@ _SENTENCE_END = re.compile(
     r"(?<![\s.(]\w)(?<!\b[A-Z][a-z])(?<!\bProf)(?<!\betc)(?<!\b(?:cf|vs|al|ca))[.!?…][\"'”’»)\]]*(?=\s+[^\sa-z])|[。！？][」』”]?"
 )
 """A full stop that ends no initial or short title, with a capital or a digit after it."""
-_APPENDED = re.compile(r"\s*(?:The post .{1,500}? (?:appeared first|first appeared) on .{1,200}|\[(?:…|\.\.\.)\])$")
+_APPENDED = re.compile(r"(?:The post .{1,500}? (?:appeared first|first appeared) on .{1,200}|\[(?:…|\.\.\.)\])$")
 """What WordPress puts after an excerpt."""
 
 
@@ -36,7 +36,7 @@ def cut(text: str, limit: int) -> str:
 def excerpt(entry: Entry, limit: int) -> str:
     """The beginning of the summary, else of the content: whole sentences where they fill half of `limit`."""
     for html in (entry.summary, entry.content):
-        text = _APPENDED.sub("", one_line(plain_text(_beginning(html, limit * _READ_AHEAD))))
+        text = _APPENDED.sub("", one_line(plain_text(_beginning(html, limit * _READ_AHEAD)))).rstrip()
         if text and text != one_line(entry.title):
             return _cut_at_sentence(text, limit)
     return ""
@@ -51,5 +51,6 @@ def _beginning(html: SafeHtml, limit: int) -> SafeHtml:
 def _cut_at_sentence(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
-    ends = [end for found in _SENTENCE_END.finditer(text) if limit // 2 <= (end := found.end()) <= limit]
+    near = _SENTENCE_END.finditer(text, 0, limit + 2)  # it looks at a space and a letter after the stop
+    ends = [end for found in near if limit // 2 <= (end := found.end()) <= limit]
     return text[: ends[-1]] if ends else cut(text, limit)

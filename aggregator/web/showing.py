@@ -1,21 +1,14 @@
-"""How single values are shown to readers: excerpts, bodies, hosts, tags, the place of a fault in a query."""
+"""How single values are shown to readers: bodies, links, tags, reasons, the place of a fault in a query."""
 
 import re
-from urllib.parse import urlsplit
 
-import idna
 from markupsafe import Markup, escape
 
 from aggregator.errors import QueryError
 from aggregator.model.entry import Entry, Tag
-from aggregator.model.parsed import SafeHtml
 from aggregator.model.story import Story
-from aggregator.subject import plain_text
 from aggregator.urls import absolute_http
 
-EXCERPT = 300
-_READ_AHEAD = 20 * EXCERPT
-"""Markup looked at for an excerpt: no more, so that a page of long reports costs no more than one of notes."""
 _HEADING = re.compile(r"<(/?)h([1-6])(?=[\s>])")
 _IMAGE = re.compile(r'<img((?:[^<>"]+|"[^"]*")*+)>')
 _ALT = re.compile(r'\salt="([^"]*)"')
@@ -36,18 +29,6 @@ _RULES = {
     "translation": "one reads as a translation of the other",
     "person": "an editor joined them",
 }
-
-
-def excerpt(entry: Entry) -> str:
-    """The beginning of the summary (else the content) as one line of text, cut between two words."""
-    html = (entry.summary or entry.content)[:_READ_AHEAD]
-    if html.rfind("<") > html.rfind(">"):  # cut in the middle of a tag
-        html = html[: html.rfind("<")]
-    text = " ".join(plain_text(SafeHtml(html)).split())
-    if len(text) <= EXCERPT:
-        return text
-    head = text[:EXCERPT]
-    return (head.rpartition(" ")[0] or head).rstrip(" ,;:.–—-") + "…"
 
 
 def body(entry: Entry) -> Markup:
@@ -71,17 +52,6 @@ def _named_image(found: re.Match[str]) -> str:
 def web_address(url: str | None) -> str:
     """`url` when it is one that a page may link to, else ""."""
     return (absolute_http(url) or "") if url else ""
-
-
-def host_of(url: str) -> str:
-    """The host a link leads to; a host of other scripts in its ASCII form, which cannot imitate a known one."""
-    host = urlsplit(url).hostname or ""
-    if not host.isascii():
-        try:
-            host = idna.encode(host, uts46=True).decode()
-        except (idna.IDNAError, UnicodeError):
-            host = host.encode("ascii", "backslashreplace").decode()
-    return host.removeprefix("www.")
 
 
 def query_place(error: QueryError) -> Markup:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 from itertools import groupby
 from operator import methodcaller
@@ -20,12 +20,16 @@ from aggregator.model.entry import Entry
 from aggregator.model.feed import Feed
 from aggregator.model.newsletter import Newsletter
 from aggregator.model.story import Story
+from aggregator.press.prose import excerpt
 from aggregator.settings.loading import find_shipped
 from aggregator.settings.values import Settings
+from aggregator.urls import host_of
 from aggregator.web import showing
 
 PAGE_POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'"
 """What a page may do (CSP level 3): load our style and icon, send our forms, and nothing else; no script runs."""
+EXCERPT = 300
+"""Characters of a story's beginning in a list; the style shows two or three lines of them."""
 ASSETS = {"wire.css": "text/css; charset=utf-8", "favicon.svg": "image/svg+xml"}
 
 
@@ -115,9 +119,9 @@ class View:
             lstrip_blocks=True,
         )
         self._environment.filters |= {
-            "excerpt": showing.excerpt,
+            "excerpt": partial(excerpt, limit=EXCERPT),
             "body": showing.body,
-            "host": showing.host_of,
+            "host": host_of,
             "href": showing.web_address,
             "foremost": showing.foremost_tags,
             "joined": showing.joined,

@@ -14,27 +14,6 @@ def with_html(html: str) -> Entry:
 
 
 @pytest.mark.parametrize(
-    ("html", "text"),
-    [
-        ("", ""),
-        ("<p>Two</p>\n<p>lines &amp; one</p>", "Two lines & one"),
-        ("<p>" + "word " * 59 + "end</p>", "word " * 59 + "end"),
-        ("<p>" + "word, " * 100 + "</p>", ("word, " * 50)[:-2] + "…"),
-        ("<p>" + "語" * 400 + "</p>", "語" * showing.EXCERPT + "…"),
-        ("<p>" + "x" * 20 + '</p><a href="https://x.example/' + "y" * 7000 + '">z</a>', "x" * 20),
-        ("<p>" + "&lt;b&gt; " * 3000, ("<b> " * 75)[:-1] + "…"),
-    ],
-)
-def test_an_excerpt_is_one_line_of_text_cut_between_words(html: str, text: str) -> None:
-    assert showing.excerpt(with_html(html)) == text
-
-
-def test_an_excerpt_falls_back_on_the_content() -> None:
-    item = entry("ifri", "One", summary=SafeHtml(""), content=SafeHtml("<p>Long</p>"))
-    assert showing.excerpt(item) == "Long"
-
-
-@pytest.mark.parametrize(
     ("html", "shown"),
     [
         ('<h1>A</h1><h2 lang="fr">B</h2><h6>C</h6>', '<h3>A</h3><h4 lang="fr">B</h4><h6>C</h6>'),
@@ -58,19 +37,6 @@ def test_a_body_keeps_its_markup_with_headings_below_ours_and_no_images(html: st
 def test_an_image_that_never_ends_costs_nothing_much() -> None:
     html = "<img " + "a " * 50_000
     assert showing.body(with_html(html)) == html
-
-
-@pytest.mark.parametrize(
-    ("url", "host"),
-    [
-        ("https://www.ifri.example:8443/a", "ifri.example"),
-        ("https://bücher.example/", "xn--bcher-kva.example"),
-        ("https://аpple.example/", "xn--pple-43d.example"),
-        ("https://a\u2028b.example/", "a\\u2028b.example"),
-    ],
-)
-def test_a_host_is_shown_in_letters_that_imitate_no_other(url: str, host: str) -> None:
-    assert showing.host_of(url) == host
 
 
 @pytest.mark.parametrize(
