@@ -15,7 +15,7 @@ from aggregator.cli.output import configure_logging, errors, print_json, say
 from aggregator.cli.session import config_path, runtime_of, settings_of
 from aggregator.demo.script import run_demo
 from aggregator.demo.summary import as_lines
-from aggregator.model.poll import FailedFeed, RefreshReport
+from aggregator.model.poll import RefreshReport
 from aggregator.web.export import export
 from aggregator.web.serve import context_of, listen, serve
 from aggregator.wiring import Runtime, read_templates, watch_config
@@ -149,7 +149,7 @@ def _progress() -> Progress:
 
 
 def _poll_lines(report: RefreshReport) -> list[str]:
-    failed = [f"  {item.feed_id}: {item.cause}: {item.message}; {_next_try(item)}" for item in report.failures]
+    failed = [f"  {item.feed_id}: {item.cause}: {item.message}; {item.next_try}" for item in report.failures]
     if report.offline:
         failed.append("No feed could be reached: is this machine online? None is blamed, and all are tried again soon.")
     if not report.feeds:
@@ -160,12 +160,6 @@ def _poll_lines(report: RefreshReport) -> list[str]:
         *failed,
         "Next: `aggregator run` serves them, `aggregator publish DIR` writes them as files.",
     ]
-
-
-def _next_try(failure: FailedFeed) -> str:
-    if failure.next_check_at is None:
-        return "not tried again until its address in feeds.yaml is another"
-    return f"next try {failure.next_check_at:%Y-%m-%d %H:%M} UTC"
 
 
 @app.command()

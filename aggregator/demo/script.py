@@ -126,7 +126,6 @@ def _feeds(runtime: Runtime) -> tuple[PolledFeed, ...]:
             language=feed.language,
             entries=counts.get(feed.id, 0),
             error=states[feed.id].error,
-            next_check_at=states[feed.id].next_check_at,
         )
         for feed in runtime.settings.feeds
     )

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import groupby
 from textwrap import shorten
 
@@ -23,7 +22,6 @@ class PolledFeed:
     language: str | None
     entries: int
     error: str | None
-    next_check_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,15 +118,13 @@ def _poll(summary: DemoSummary) -> Iterator[str]:
     yield _heading(
         "Poll", f"{report.feeds} feeds over HTTP: {_answers(summary.first_poll)}; {report.entries_new} entries"
     )
+    failures = {failure.feed_id: failure for failure in report.failures}
     for feed in summary.feeds:
-        state = _short(feed.error, WIDTH - 33) if feed.error else f"{feed.entries:3} entries  {feed.language or ''}"
-        yield f"    {feed.name:28} {state}"
-        if feed.error:
-            yield f"    {'':28} {_next_try(feed.next_check_at)}; the others go on without it"
-
-
-def _next_try(moment: datetime | None) -> str:
-    return f"next try {moment:%d %b %H:%M} UTC" if moment else "not tried again"
+        if failure := failures.get(feed.id):
+            yield f"    {feed.name:28} {_short(f'{failure.cause}: {failure.message}', WIDTH - 33)}"
+            yield f"    {'':28} {_short(f'{failure.next_try}; the others go on without it', WIDTH - 33)}"
+        else:
+            yield f"    {feed.name:28} {feed.entries:3} entries  {feed.language or ''}"
 
 
 def _fold(summary: DemoSummary) -> Iterator[str]:

@@ -128,11 +128,20 @@ class FeedUpdate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedFeed:
+    """A feed that a poll brought nothing from, and why."""
+
     feed_id: str
     cause: Cause
     message: str
     next_check_at: datetime | None
     """None: it is not asked again."""
+
+    @property
+    def next_try(self) -> str:
+        """When it is tried again, or what that takes, as people read it."""
+        if self.next_check_at is None:
+            return "not tried again until its address in feeds.yaml is another"
+        return f"next try {self.next_check_at:%Y-%m-%d %H:%M} UTC"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
