@@ -33,6 +33,10 @@ _SECRET = re.compile(
     r"(.*(token|passw|secret|session|credential|signature|api_?key).*|(.*[_.-])?(key|auth|sig|pass|pwd|sid|code)\d*)",
     re.IGNORECASE,
 )
+_WHOLE = re.compile(
+    r"https?://[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?:/[A-Za-z0-9._~%+=&/-]*(?:\?[A-Za-z0-9._~%+=&/-]+)?)?"
+)
+"""Addresses that every reader takes as they stand, as most are."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 

@@ -113,6 +113,8 @@ def plain_text(value: str, *, is_html: bool, limit: int = MAX_TITLE) -> str:
     Titles are often escaped twice, so a known tag that shows once the entities are read goes too. What still reads
     like one gets other brackets: text is shown by programs that take it for markup.
     """
+    if _is_plain(value) and len(value) <= limit:
+        return value
     value = _wanted(value[: 20 * limit])
     value = _without_markup(value) if is_html else unescape(value)
     if _MARKUP.search(value):
@@ -120,6 +122,11 @@ def plain_text(value: str, *, is_html: bool, limit: int = MAX_TITLE) -> str:
     value = _TAG.sub(lambda tag: f"‹{tag[1]}{'›' if tag[2] else ''}", _wanted(value))
     value = _SPACE.sub(" ", value).strip()
     return value if len(value) <= limit else value[: limit - 1].rstrip() + "…"
+
+
+def _is_plain(value: str) -> bool:
+    """Whether it is one line already, of words with a space between them; most are."""
+    return value.isprintable() and "<" not in value and "&" not in value and "  " not in f" {value} "
 
 
 def _cleaned(markup: str, base: str | None) -> str:
@@ -231,7 +238,7 @@ def _links(links: tuple[Link, ...], base: str | None) -> tuple[Link, ...]:
                     hreflang=_language(link.hreflang),
                 )
             )
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(found)) if len(found) > 1 else tuple(found)
 
 
 def _address(href: str, base: str | None) -> str | None:

@@ -456,7 +456,8 @@ def test_the_tuning_of_feedparser_changes_no_result(monkeypatch: pytest.MonkeyPa
 
     tuned = found()
     monkeypatch.setattr(feedparser.api, "PREFERRED_XML_PARSERS", ["drv_libxml2"])
-    monkeypatch.setattr(feedparser.mixin, "_cp1252", dict(feedparsing.CP1252))
+    monkeypatch.setattr(feedparser.mixin._FeedParserMixin, "decode_entities", staticmethod(lambda element, text: text))
+    monkeypatch.delattr(feedparser.util.FeedParserDict, "__deepcopy__")
     monkeypatch.setattr(feedparser.mixin, "make_safe_absolute_uri", feedparser.urls.make_safe_absolute_uri)
     monkeypatch.setattr(feedparser.util.FeedParserDict, "get", feedparsing._get)
     monkeypatch.setattr(feedparser.util.FeedParserDict, "__contains__", feedparsing._contains)
