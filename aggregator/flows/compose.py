@@ -116,7 +116,7 @@ def _close(ports: ComposePorts, plan: ComposePlan, newsletter: Newsletter, slot:
 
 def _select(ports: ComposePorts, newsletter: Newsletter, slot: Slot, up_to: int, now: datetime) -> Digest:
     query = parse_query(newsletter.query)
-    return digest(newsletter, list(_new_stories(ports.stories, query, slot.cursor, up_to, now)), query, now)
+    return digest(newsletter, _new_stories(ports.stories, query, slot.cursor, up_to, now))
 
 
 def _render(plan: ComposePlan, newsletter: Newsletter, selected: Digest, slot: Slot, now: datetime) -> Rendering:

@@ -22,13 +22,13 @@ def matching(stories: Iterable[Story], query: Query, now: datetime) -> Iterator[
     return (story for story in stories if query.matches(story_subject(story), now))
 
 
-def digest(newsletter: Newsletter, stories: Sequence[Story], query: Query, now: datetime) -> Digest:
-    """The Stories of a newsletter as an editor would lay them out.
+def digest(newsletter: Newsletter, stories: Iterable[Story]) -> Digest:
+    """The Stories that a newsletter's query gave, as an editor would lay them out.
 
     The newest have the places, and no feed has more than its share of them. What has no place is the overflow,
     the feeds in turns, so that its beginning is as varied as the sections are.
     """
-    newest_first = sorted(matching(stories, query, now), key=_age)
+    newest_first = sorted(stories, key=_age)
     places, overflow = _share_out(newest_first, newsletter.max_stories)
     return Digest(title=newsletter.title, sections=_sections(places, newsletter.group_by), overflow=_in_turns(overflow))
 
