@@ -200,10 +200,3 @@ class Mailer(Protocol):
 
     def close(self) -> None:
         """End the conversation politely; `connect` begins another."""
-
-
-class Jobs(Protocol):
-    def start(self) -> None: ...
-
-    def stop(self) -> None:
-        """Let running tasks end, start no new ones."""

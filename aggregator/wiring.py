@@ -265,7 +265,7 @@ class Runtime:
 
     def compose_now(self, newsletter_id: str) -> Issue | None:
         """Close one Issue before its time; None when there is nothing to send. Raises NotFoundError."""
-        return compose_one(self._compose_ports(), self.plans.compose, newsletter_id, even_if_not_due=True)
+        return compose_one(self._compose_ports(), self.plans.compose, newsletter_id)
 
     def preview_issue(self, newsletter_id: str) -> Rendering:
         """What the next Issue would be now; raises NotFoundError."""

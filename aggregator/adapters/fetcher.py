@@ -132,7 +132,7 @@ class AiohttpFetcher:
         self._tell_if_moved(request, hop)
         validators = _validators(hop, response, body)
         if validators.body_sha256 == request.validators.body_sha256:
-            return NotModified(feed_id=request.feed_id, validators=validators, wishes=wishes, same_body=True)
+            return NotModified(feed_id=request.feed_id, validators=validators, wishes=wishes)
         return Fetched(
             feed_id=request.feed_id,
             url=str(hop.url),

@@ -22,7 +22,7 @@ logging.getLogger("apscheduler").setLevel(logging.CRITICAL)  # `_report` says it
 
 
 class EmbeddedJobs:
-    """`ports.Jobs` in this process: each task runs in a thread of its own, never twice at a time."""
+    """Tasks at intervals in this process: each task runs in a thread of its own, never twice at a time."""
 
     def __init__(self, tasks: Mapping[str, tuple[Callable[[], object], timedelta]]) -> None:
         self._scheduler = BackgroundScheduler(

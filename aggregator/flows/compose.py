@@ -68,15 +68,10 @@ def compose(ports: ComposePorts, plan: ComposePlan) -> tuple[Issue, ...]:
     return tuple(made)
 
 
-def compose_one(
-    ports: ComposePorts, plan: ComposePlan, newsletter_id: str, *, even_if_not_due: bool = False
-) -> Issue | None:
-    """Close one slot; None when it is not due or there is nothing to send. Raises NotFoundError, TemplateError."""
+def compose_one(ports: ComposePorts, plan: ComposePlan, newsletter_id: str) -> Issue | None:
+    """Close one slot, due or not; None when there is nothing to send. Raises NotFoundError, TemplateError."""
     newsletter = _named(plan, newsletter_id)
-    slot = ports.newsletters.slot(newsletter_id)
-    if slot.due_at > ports.clock.now() and not even_if_not_due:
-        return None
-    return _close(ports, plan, newsletter, slot)
+    return _close(ports, plan, newsletter, ports.newsletters.slot(newsletter_id))
 
 
 def preview(ports: ComposePorts, plan: ComposePlan, newsletter_id: str) -> Rendering:

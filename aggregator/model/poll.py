@@ -64,12 +64,11 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotModified:
-    """A 304, or a 200 whose body is byte for byte the last one (`same_body`)."""
+    """A 304, or a 200 whose body is byte for byte the last one."""
 
     feed_id: str
     validators: Validators
     wishes: ServerWishes = ServerWishes()
-    same_body: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

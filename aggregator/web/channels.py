@@ -94,17 +94,13 @@ class PublicationCache:
         self._etags: Mapping[str, str] | None = None
         self._held: dict[str, Served] = {}
 
-    def invalidate(self) -> None:
-        """Ask the store before the next answer."""
-        self._checked = float("-inf")
-
     @property
     def stale(self) -> bool:
         return self._etags is None or self._clock() - self._checked >= STALE_AFTER
 
     def refresh(self) -> None:
         """Forget what the store has replaced or deleted; blocks. When the store fails, what is held stays good."""
-        self._checked = self._clock()  # first, so that others go on with what is held, and invalidate() is never lost
+        self._checked = self._clock()  # first, so that others go on with what is held
         try:
             etags = self._store.etags()
         except StoreError as error:

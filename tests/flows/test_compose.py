@@ -291,15 +291,14 @@ def test_a_newsletter_on_its_way_out_of_the_configuration_is_left_alone(world: W
 # --- one, by name ---------------------------------------------------------------------------------
 
 
-def test_one_newsletter_is_closed_early_only_when_told_so(world: World) -> None:
+def test_one_newsletter_is_closed_early_and_its_next_time_stays(world: World) -> None:
     world.stories.add("One")
-    assert compose_one(world.ports, world.plan, "weekly") is None
     due_at = world.store.slot("weekly").due_at
-    issue = compose_one(world.ports, world.plan, "weekly", even_if_not_due=True)
+    issue = compose_one(world.ports, world.plan, "weekly")
     assert issue is not None
     assert (issue.number, issue.story_ids, issue.created_at) == (1, ("story-1",), START)
     assert world.store.slot("weekly").due_at == due_at
-    assert compose_one(world.ports, world.plan, "weekly", even_if_not_due=True) is None
+    assert compose_one(world.ports, world.plan, "weekly") is None
     world.stories.add("Two")
     world.clock.moment = MONDAY
     due = compose_one(world.ports, world.plan, "weekly")
@@ -311,9 +310,9 @@ def test_one_newsletter_is_closed_early_only_when_told_so(world: World) -> None:
 def test_two_at_once_make_one_issue(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.stories.add("One")
     stale = world.store.slot("weekly")
-    assert compose_one(world.ports, world.plan, "weekly", even_if_not_due=True) is not None
+    assert compose_one(world.ports, world.plan, "weekly") is not None
     monkeypatch.setattr(world.store, "slot", lambda newsletter_id: stale)
-    assert compose_one(world.ports, world.plan, "weekly", even_if_not_due=True) is None
+    assert compose_one(world.ports, world.plan, "weekly") is None
     assert len(world.store.issues("weekly")) == 1
 
 
@@ -323,7 +322,7 @@ def test_a_preview_is_what_would_be_sent_and_writes_nothing(world: World) -> Non
     rendering = preview(world.ports, world.plan, "weekly")
     assert rendering.text == "1 2026-11-24: One"
     assert world.store.slot("weekly") == before
-    assert compose_one(world.ports, world.plan, "weekly", even_if_not_due=True).rendering == rendering
+    assert compose_one(world.ports, world.plan, "weekly").rendering == rendering
     assert preview(world.ports, world.plan, "weekly").text == "2 2026-11-24: "
 
 
@@ -361,7 +360,7 @@ def test_every_story_is_in_exactly_one_issue(events: list[tuple[str, int]]) -> N
             case "compose":
                 world.compose()
             case "now":
-                compose_one(world.ports, replace(world.plan, renderer=PlainRenderer()), "daily", even_if_not_due=True)
+                compose_one(world.ports, replace(world.plan, renderer=PlainRenderer()), "daily")
             case "restart":
                 world.sync(DAILY)
             case "break":
