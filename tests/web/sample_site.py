@@ -16,7 +16,7 @@ from aggregator.adapters.store.newsletters import SqlNewsletterStore
 from aggregator.adapters.store.publications import SqlPublicationStore
 from aggregator.adapters.store.stories import SqlStoryStore
 from aggregator.adapters.store.subscribers import SqlSubscriberStore
-from aggregator.flows.publish import PublishPlan, PublishPorts, publish
+from aggregator.flows.publish import PublishPlan, PublishPorts, build, publish
 from aggregator.model.channel import Channel, Format, Publication, Site
 from aggregator.model.delivery import Subscriber, SubscriptionState
 from aggregator.model.entry import Entry, Tag
@@ -86,13 +86,21 @@ class SampleSite:
         )
 
     def _build(self, query: str, format: Format) -> Publication:
-        raise NotImplementedError
+        channel = Channel(id="", title=self.settings.site.title, query=query)
+        return build(self._publish_ports, self._publish_plan, channel, format)
 
     def publish(self) -> None:
-        ports = PublishPorts(stories=self.stories, publications=self.publications, clock=self.clock)
+        publish(self._publish_ports, self._publish_plan)
+
+    @property
+    def _publish_ports(self) -> PublishPorts:
+        return PublishPorts(stories=self.stories, publications=self.publications, clock=self.clock)
+
+    @property
+    def _publish_plan(self) -> PublishPlan:
         channels = (Channel(id="", title=self.settings.site.title), *self.settings.channels)
         feeds = {feed.id: feed for feed in self.settings.feeds}
-        publish(ports, PublishPlan(site=self.settings.site, channels=channels, feeds=feeds))
+        return PublishPlan(site=self.settings.site, channels=channels, feeds=feeds)
 
     def add(self, entries: Sequence[Entry], placements: Sequence[Placement], **more: object) -> None:
         """Store entries as one poll each would have brought them."""

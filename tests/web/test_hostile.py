@@ -43,6 +43,7 @@ ROUTES = (
     "/feeds/{}",
     "/channels/{}",
     "/feed.{}",
+    "/feed.atom?q={}",
     "/newsletters/{}",
     "/newsletters/weekly/{}",
     "/newsletters/{}/1",

@@ -120,8 +120,10 @@ def test_a_tag_page_has_its_stories_and_its_feed(client: TestClient) -> None:
     assert "<h1><bdi>Japan</bdi></h1>" in html
     assert "Gaz naturel" in html
     assert 'href="/feed.atom?q=tag%3Acountry%3Ajp"' in html
+    assert "Gaz naturel" in client.get("/feed.atom?q=tag%3Acountry%3Ajp").text
     assert "Gaz naturel" in client.get("/tags/category:note").text
     assert "Grain routes" not in client.get("/tags/category:note").text
+    assert "Grain routes" not in client.get("/feed.atom?q=tag%3Acategory%3Anote").text
 
 
 def test_a_feed_page_has_its_stories_its_health_and_no_secret(client: TestClient) -> None:
