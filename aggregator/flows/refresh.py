@@ -164,13 +164,16 @@ def _store(
     updates = _remembering(ports.folds, updates)
     new = [entry for update in updates for entry in update.new]
     changed = [entry for update in updates for entry in update.changed]
-    return updates, ports.feeds.apply(updates, _folded(ports.folds, new, changed))
+    clustering = _folded(ports.folds, new, changed) if new or changed else Clustering(placements=())
+    return updates, ports.feeds.apply(updates, clustering)
 
 
-def _remembering(folds: FoldStore, updates: Sequence[FeedUpdate]) -> list[FeedUpdate]:
+def _remembering(folds: FoldStore, updates: Sequence[FeedUpdate]) -> Sequence[FeedUpdate]:
     """The updates, with edited entries still known by the addresses and DOIs they had."""
     ids = {entry.id for update in updates for entry in update.changed}
-    before = folds.candidates(ids) if ids else {}
+    if not ids:
+        return updates
+    before = folds.candidates(ids)
     return [
         replace(update, changed=tuple(remember(entry, before[entry.id]) for entry in update.changed))
         for update in updates
