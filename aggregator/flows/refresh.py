@@ -160,8 +160,8 @@ def _store(
     reads = [outcome for outcome in outcomes if isinstance(outcome, Read)]
     keys = {key for read in reads for entry in read.reading.keys for key in entry.identity}
     known = ports.entries.known(keys) if keys else {}
-    updates = [_tagged(_decided(plan, states[outcome.feed_id], outcome, known, now), plan, now) for outcome in outcomes]
-    updates = _remembering(ports.folds, updates)
+    decided = (_decided(plan, states[outcome.feed_id], outcome, known, now) for outcome in outcomes)
+    updates = _remembering(ports.folds, [_tagged(update, plan, now) for update in decided])
     new = [entry for update in updates for entry in update.new]
     changed = [entry for update in updates for entry in update.changed]
     clustering = _folded(ports.folds, new, changed) if new or changed else Clustering(placements=())
