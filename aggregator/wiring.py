@@ -40,16 +40,16 @@ from aggregator.adapters.store.stories import SqlStoryStore
 from aggregator.adapters.store.subscribers import SqlSubscriberStore
 from aggregator.errors import BusyError, ConfigError, NotFoundError, Problem
 from aggregator.flows.compose import ComposePlan, ComposePorts, compose, compose_one, preview
-from aggregator.flows.deliver import DeliverPlan, DeliverPorts, deliver
+from aggregator.flows.deliver import DeliverPlan, DeliverPorts, deliver, sample_letter, send_test
 from aggregator.flows.ingest import ingest
 from aggregator.flows.publish import PublishPlan, PublishPorts, build, publish
 from aggregator.flows.refold import RefoldPorts
 from aggregator.flows.refresh import Progress, RefreshPlan, RefreshPorts, refresh
 from aggregator.flows.subscribe import SubscribePorts, add_one, import_csv
 from aggregator.model.channel import Channel, Format, Publication
-from aggregator.model.delivery import DeliveryReport, ImportReport
+from aggregator.model.delivery import DeliveryReport, ImportReport, SendResult
 from aggregator.model.feed import FeedState
-from aggregator.model.newsletter import Issue, Rendering
+from aggregator.model.newsletter import Issue
 from aggregator.model.poll import FetchOutcome, FetchRequest, PollOutcome, RefreshReport
 from aggregator.model.vitals import Health
 from aggregator.ports import Mailer
@@ -267,9 +267,17 @@ class Runtime:
         """Close one Issue before its time; None when there is nothing to send. Raises NotFoundError."""
         return compose_one(self._compose_ports(), self.plans.compose, newsletter_id)
 
-    def preview_issue(self, newsletter_id: str) -> Rendering:
-        """What the next Issue would be now; raises NotFoundError."""
+    def preview_issue(self, newsletter_id: str) -> Issue:
+        """What the next Issue would be now, not stored; raises NotFoundError."""
         return preview(self._compose_ports(), self.plans.compose, newsletter_id)
+
+    def sample_letter(self, issue: Issue) -> bytes:
+        """What a reader of this Issue gets, addressed to its own sender."""
+        return sample_letter(self.plans.deliver, issue, self.plans.deliver.newsletters[issue.newsletter_id].address)
+
+    def send_test(self, newsletter_id: str, email: str) -> SendResult:
+        """Send what the next Issue would be now to one address, as a test; raises NotFoundError, UsageError."""
+        return send_test(self.mailer, self.plans.deliver, self.preview_issue(newsletter_id), email)
 
     def deliver(self) -> DeliveryReport:
         """Send what is due."""

@@ -1,5 +1,6 @@
 """`aggregator newsletters` and `aggregator subscribers`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 from aggregator.cli.output import print_json, print_table, say
 from aggregator.cli.session import runtime_of
 from aggregator.errors import NotFoundError, UsageError
+from aggregator.model.delivery import DeliveryState
 
 newsletters = typer.Typer(no_args_is_help=True)
 subscribers = typer.Typer(no_args_is_help=True)
@@ -46,16 +48,49 @@ def preview(
     context: typer.Context,
     newsletter: str,
     folder: Annotated[Path, typer.Option("--to", help="Folder for the files.")] = Path(),
+    as_json: Json = False,
 ) -> None:
-    """Write the next issue as .html and .txt; sends and stores nothing."""
+    """Write the next issue as .html and .txt, and as a letter (.eml); sends and stores nothing."""
     with runtime_of(context) as runtime:
-        rendering = runtime.preview_issue(newsletter)
-    folder.mkdir(parents=True, exist_ok=True)
-    for suffix, text in ((".html", rendering.html), (".txt", rendering.text)):
-        path = folder / f"{newsletter}{suffix}"
-        path.write_text(text, encoding="utf-8")
-        say(str(path))
-    say(f"Subject: {rendering.subject}")
+        issue = runtime.preview_issue(newsletter)
+        letter = runtime.sample_letter(issue)
+    parts = {".html": issue.rendering.html.encode(), ".txt": issue.rendering.text.encode(), ".eml": letter}
+    files = _write(folder, {f"{newsletter}{suffix}": content for suffix, content in parts.items()})
+    if as_json:
+        print_json({"subject": issue.rendering.subject, "stories": len(issue.story_ids), "files": files})
+        return
+    for file in files:
+        say(file)
+    say(f"Subject: {issue.rendering.subject}")
+    say(f"Next: `aggregator newsletters test {newsletter} --to ADDRESS` sends it to one address.")
+
+
+def _write(folder: Path, contents: Mapping[str, bytes]) -> list[str]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            (folder / name).write_bytes(content)
+    except OSError as error:
+        raise UsageError(f"cannot write to {error.filename or folder}: {error.strerror or error}") from error
+    return [str(folder / name) for name in contents]
+
+
+@newsletters.command("test")
+def send_test(
+    context: typer.Context,
+    newsletter: str,
+    to: Annotated[str, typer.Option("--to", metavar="ADDRESS", help="Who gets it.")],
+    as_json: Json = False,
+) -> None:
+    """Send what the next issue would be now to one address, marked as a test; nobody else gets it."""
+    with runtime_of(context) as runtime:
+        result = runtime.send_test(newsletter, to)
+    if as_json:
+        print_json({"newsletter": newsletter, "to": to, "state": result.state, "answer": result.reply})
+    else:
+        say(f"{to}: {result.state}: {result.reply}")
+    if result.state is not DeliveryState.ACCEPTED:
+        raise typer.Exit(1)
 
 
 @newsletters.command()

@@ -16,7 +16,7 @@ import structlog
 from aggregator.errors import NotFoundError, StoreError
 from aggregator.model.channel import Site
 from aggregator.model.feed import Feed
-from aggregator.model.newsletter import Digest, Issue, Newsletter, Rendering, Slot
+from aggregator.model.newsletter import Digest, Issue, Newsletter, Slot
 from aggregator.model.story import Story
 from aggregator.ports import Clock, NewsletterStore, StoryStore
 from aggregator.query import Query, parse_query
@@ -74,12 +74,12 @@ def compose_one(ports: ComposePorts, plan: ComposePlan, newsletter_id: str) -> I
     return _close(ports, plan, newsletter, ports.newsletters.slot(newsletter_id))
 
 
-def preview(ports: ComposePorts, plan: ComposePlan, newsletter_id: str) -> Rendering:
+def preview(ports: ComposePorts, plan: ComposePlan, newsletter_id: str) -> Issue:
     """What the next Issue would be if it were closed now; writes nothing. Raises NotFoundError, TemplateError."""
     newsletter = _named(plan, newsletter_id)
     slot, now = ports.newsletters.slot(newsletter_id), ports.clock.now()
     selected = _select(ports, newsletter, slot, ports.stories.last_seq(), now)
-    return _render(plan, newsletter, selected, slot, now)
+    return _issue(plan, newsletter, selected, slot, now)
 
 
 def _named(plan: ComposePlan, newsletter_id: str) -> Newsletter:
@@ -92,20 +92,13 @@ def _named(plan: ComposePlan, newsletter_id: str) -> Newsletter:
 def _close(ports: ComposePorts, plan: ComposePlan, newsletter: Newsletter, slot: Slot) -> Issue | None:
     now, up_to = ports.clock.now(), ports.stories.last_seq()
     selected = _select(ports, newsletter, slot, up_to, now)
-    stories = (*selected.stories, *selected.overflow)
     issue = None
-    if stories or newsletter.when_empty == "send":
-        issue = Issue(
-            newsletter_id=slot.newsletter_id,
-            number=slot.next_number,
-            created_at=now,
-            rendering=_render(plan, newsletter, selected, slot, now),
-            story_ids=tuple(story.id for story in stories),
-        )
+    if selected.stories or newsletter.when_empty == "send":
+        issue = _issue(plan, newsletter, selected, slot, now)
     next_due = _next_due(newsletter, now) if slot.due_at <= now else None
     stored = ports.newsletters.record(slot, up_to=up_to, next_due=next_due, issue=issue, domain=newsletter.domain)
-    number = stored.number if stored else None
-    log.info("compose.closed", newsletter_id=newsletter.id, number=number, stories=len(stories))
+    number, stories = (stored.number, len(stored.story_ids)) if stored else (None, 0)
+    log.info("compose.closed", newsletter_id=newsletter.id, number=number, stories=stories)
     return stored
 
 
@@ -114,9 +107,17 @@ def _select(ports: ComposePorts, newsletter: Newsletter, slot: Slot, up_to: int,
     return digest(newsletter, _new_stories(ports.stories, query, slot.cursor, up_to, now))
 
 
-def _render(plan: ComposePlan, newsletter: Newsletter, selected: Digest, slot: Slot, now: datetime) -> Rendering:
-    return plan.renderer.render_issue(
+def _issue(plan: ComposePlan, newsletter: Newsletter, selected: Digest, slot: Slot, now: datetime) -> Issue:
+    """The Issue that closing the slot makes, not stored yet."""
+    rendering = plan.renderer.render_issue(
         selected, newsletter, site=plan.site, feeds=plan.feeds, number=slot.next_number, created_at=now
+    )
+    return Issue(
+        newsletter_id=newsletter.id,
+        number=slot.next_number,
+        created_at=now,
+        rendering=rendering,
+        story_ids=tuple(story.id for story in (*selected.stories, *selected.overflow)),
     )
 
 

@@ -8,16 +8,18 @@ most one letter in doubt: it is listed as `uncertain` and never sent again by it
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
 
 import structlog
 
+from aggregator.errors import UsageError
 from aggregator.model.channel import Site
-from aggregator.model.delivery import Delivery, DeliveryReport, DeliveryState, SendResult
+from aggregator.model.delivery import Delivery, DeliveryReport, DeliveryState, SendResult, Subscriber
 from aggregator.model.newsletter import Issue, Newsletter
 from aggregator.ports import Clock, DeliveryStore, Mailer, NewsletterStore
+from aggregator.settings.addresses import read_address
 from aggregator.steps.letter import write_letter
 
 FIRST_WAIT = timedelta(minutes=5)
@@ -27,6 +29,8 @@ PATIENCE = timedelta(hours=72)
 POLICY_REFUSALS = 10
 """So many refusals in a row that blame us and not the address: going on would only make our name worse."""
 POLICY_PAUSE = timedelta(hours=1)
+TEST_MARK = "[Test]"
+"""Begins the subject of a letter that a person sends to look at it."""
 
 log = structlog.get_logger()
 
@@ -141,19 +145,24 @@ def _send(run: _Run, delivery: Delivery) -> SendResult:
 
 
 def _answer(run: _Run, delivery: Delivery) -> SendResult:
-    newsletter, site = run.plan.newsletters[delivery.newsletter_id], run.plan.site
+    sender = run.plan.newsletters[delivery.newsletter_id].address
     try:
-        message = write_letter(
-            run.issue(delivery),
-            newsletter,
-            site,
-            delivery,
-            unsubscribe_url=run.plan.unsubscribe_url(delivery.subscriber.id, newsletter.id),
-            archive_url=f"{site.base_url}/newsletters/{newsletter.id}",
-        )
-        return run.ports.mailer.send(message, sender=newsletter.address, recipient=delivery.subscriber.email)
+        message = _letter(run.plan, run.issue(delivery), delivery)
+        return run.ports.mailer.send(message, sender=sender, recipient=delivery.subscriber.email)
     except ValueError as error:  # an address no header or command can hold: it never reached a server
         return SendResult(state=DeliveryState.REFUSED, reply=f"not sent: {error}")
+
+
+def _letter(plan: DeliverPlan, issue: Issue, delivery: Delivery) -> bytes:
+    newsletter, site = plan.newsletters[delivery.newsletter_id], plan.site
+    return write_letter(
+        issue,
+        newsletter,
+        site,
+        delivery,
+        unsubscribe_url=plan.unsubscribe_url(delivery.subscriber.id, newsletter.id),
+        archive_url=f"{site.base_url}/newsletters/{newsletter.id}",
+    )
 
 
 def _deferred(delivery: Delivery, result: SendResult, now: datetime) -> tuple[SendResult, datetime | None]:
@@ -170,3 +179,39 @@ def _share(delivery: Delivery) -> float:
     """A number from 0 to 1 that is this attempt's own, so that letters deferred together do not return together."""
     name = f"{delivery.message_id}{delivery.attempts}".encode()
     return int.from_bytes(blake2b(name, digest_size=4).digest()) / 0xFFFFFFFF
+
+
+# --- outside the ledger ---------------------------------------------------------------------------
+
+
+def sample_letter(plan: DeliverPlan, issue: Issue, email: str) -> bytes:
+    """What a reader of this Issue gets, stored or not, addressed to `email`: no row is kept of it.
+
+    Its way out is real and leads to the subscription of nobody, whoever tries it.
+    """
+    newsletter = plan.newsletters[issue.newsletter_id]
+    moment = f"{issue.created_at:%Y%m%d%H%M%S%f}"  # mail programs show one of two letters that have one Message-ID
+    delivery = Delivery(
+        id=0,
+        issue_id=issue.id,
+        newsletter_id=issue.newsletter_id,
+        issue_number=issue.number,
+        subscriber=Subscriber(email=email),
+        state=DeliveryState.SENDING,
+        message_id=f"<{issue.newsletter_id}-{issue.number}.sample.{moment}@{newsletter.domain}>",
+    )
+    return _letter(plan, issue, delivery)
+
+
+def send_test(mailer: Mailer, plan: DeliverPlan, issue: Issue, email: str) -> SendResult:
+    """Send such a letter, marked as a test, to one address, and say what the server answered; raises UsageError."""
+    try:
+        recipient = read_address(email)
+    except ValueError as error:
+        raise UsageError(f"{email!r} {error}") from error
+    marked = replace(issue, rendering=replace(issue.rendering, subject=f"{TEST_MARK} {issue.rendering.subject}"))
+    message, sender = sample_letter(plan, marked, recipient), plan.newsletters[issue.newsletter_id].address
+    try:
+        return mailer.connect() or mailer.send(message, sender=sender, recipient=recipient)
+    finally:
+        mailer.close()

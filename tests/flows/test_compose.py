@@ -319,11 +319,12 @@ def test_two_at_once_make_one_issue(world: World, monkeypatch: pytest.MonkeyPatc
 def test_a_preview_is_what_would_be_sent_and_writes_nothing(world: World) -> None:
     world.stories.add("One")
     before = world.store.slot("weekly")
-    rendering = preview(world.ports, world.plan, "weekly")
-    assert rendering.text == "1 2026-11-24: One"
-    assert world.store.slot("weekly") == before
-    assert compose_one(world.ports, world.plan, "weekly").rendering == rendering
-    assert preview(world.ports, world.plan, "weekly").text == "2 2026-11-24: "
+    issue = preview(world.ports, world.plan, "weekly")
+    assert issue.rendering.text == "1 2026-11-24: One"
+    assert (world.store.slot("weekly"), world.store.issues("weekly")) == (before, [])
+    stored = compose_one(world.ports, world.plan, "weekly")
+    assert stored == replace(issue, id=1)
+    assert preview(world.ports, world.plan, "weekly").rendering.text == "2 2026-11-24: "
 
 
 @pytest.mark.parametrize("call", [compose_one, preview])

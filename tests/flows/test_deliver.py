@@ -6,8 +6,8 @@ from email import message_from_bytes
 
 import pytest
 
-from aggregator.errors import StoreError
-from aggregator.flows.deliver import DeliverPlan, DeliverPorts, deliver
+from aggregator.errors import StoreError, UsageError
+from aggregator.flows.deliver import DeliverPlan, DeliverPorts, deliver, sample_letter, send_test
 from aggregator.model.delivery import Delivery, DeliveryReport, DeliveryState, SendResult, Subscriber, SubscriptionState
 from tests.fakes import START, FrozenClock
 from tests.mail_fakes import ACCEPTED, DAILY, RENDERING, SITE, WEEKLY, MemoryMailStore, ScriptedMailer, issue_of
@@ -335,3 +335,46 @@ def test_the_rendering_is_stored_and_not_made_anew(world: World) -> None:
     world.plan = replace(world.plan, newsletters={"weekly": replace(WEEKLY, title="Another title")})
     world.deliver()
     assert message_from_bytes(world.mailer.sent[0][2])["Subject"] == RENDERING.subject
+
+
+# --- outside the ledger ---------------------------------------------------------------------------
+
+
+def test_a_test_goes_to_one_address_and_leaves_no_row(world: World) -> None:
+    issue = issue_of(world.store.slot("weekly"), START, "story-1")
+    assert send_test(world.mailer, world.plan, issue, "desk@wire.example") == ACCEPTED
+    ((sender, recipient, raw),) = world.mailer.sent
+    message = message_from_bytes(raw)
+    assert (sender, recipient, message["To"]) == ("wire@example.org", "desk@wire.example", "desk@wire.example")
+    assert message["Subject"] == f"[Test] {RENDERING.subject}"
+    assert message["List-Unsubscribe"] == "<https://w.example/u/0.weekly>"
+    assert (world.store.counts(), world.store.issues("weekly"), world.mailer.closed) == ({}, [], 1)
+
+
+def test_but_for_its_mark_and_its_name_a_test_is_what_readers_get(world: World) -> None:
+    issue = issue_of(world.store.slot("weekly"), START, "story-1")
+    send_test(world.mailer, world.plan, issue, "desk@wire.example")
+    sample = sample_letter(world.plan, issue, "desk@wire.example")
+    assert world.mailer.sent[0][2] == sample.replace(b"Subject: ", b"Subject: [Test] ")
+
+
+@pytest.mark.parametrize("answer", [LATER, UNKNOWN, POLICY, LOST])
+def test_the_answer_to_a_test_is_told_and_ends_the_conversation(world: World, answer: SendResult) -> None:
+    issue = issue_of(world.store.slot("weekly"), START)
+    world.script(ana=answer)
+    assert send_test(world.mailer, world.plan, issue, "ana@reader.example") == answer
+    assert world.mailer.closed == 1
+
+
+def test_a_test_waits_for_no_server_that_is_down(world: World) -> None:
+    world.mailer.down = DOWN
+    issue = issue_of(world.store.slot("weekly"), START)
+    assert send_test(world.mailer, world.plan, issue, "desk@wire.example") == DOWN
+    assert (world.mailer.sent, world.mailer.closed) == ([], 1)
+
+
+def test_a_test_to_no_address_is_refused(world: World) -> None:
+    issue = issue_of(world.store.slot("weekly"), START)
+    with pytest.raises(UsageError, match=r"'desk' is not an e-mail address"):
+        send_test(world.mailer, world.plan, issue, "desk")
+    assert (world.mailer.sent, world.mailer.closed) == ([], 0)

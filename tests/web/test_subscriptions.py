@@ -53,6 +53,14 @@ def test_one_click_acts_before_it_answers(own_site: SampleSite, client: TestClie
     assert "set-cookie" not in answer.headers
 
 
+def test_the_way_out_of_a_letter_that_is_only_a_test_changes_nothing(client: TestClient, own_site: SampleSite) -> None:
+    before = own_site.rows()
+    path = f"/unsubscribe/{own_site.signer.unsubscribe_token(0, 'weekly')}"
+    assert "Stop getting “The week”?" in client.get(path).text
+    assert client.post(path, data=ONE_CLICK).status_code == 200
+    assert own_site.rows() == before
+
+
 def test_the_button_of_our_page_sends_what_one_click_sends(client: TestClient, own_site: SampleSite) -> None:
     html = client.get(own_site.unsubscribe_path()).text
     assert '<input type="hidden" name="List-Unsubscribe" value="One-Click">' in html
