@@ -69,6 +69,9 @@ class FoldStore(Protocol):
     def links(self, marks: Collection[str]) -> Sequence[StoryLink]:
         """The links that have one of these entries, by mark, for an end."""
 
+    def related(self, stories: Collection[Story]) -> Mapping[str, Sequence[Story]]:
+        """By the ids of these Stories, the others that a `related` link joins to one of their entries, newest first."""
+
     def since(self, moment: datetime, *, after: int, limit: int) -> Sequence[Entry]:
         """Entries first seen since then, with ids above `after`, in order of arrival."""
 

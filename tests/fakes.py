@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 
 from aggregator.flows.ingest import keyed
 from aggregator.model.channel import Publication
@@ -14,6 +15,7 @@ from aggregator.model.parsed import Link, ParsedEntry, ParsedFeed, SafeHtml
 from aggregator.model.poll import FeedUpdate, FetchOutcome, FetchRequest, PollOutcome, Read
 from aggregator.model.story import (
     BY_PERSON,
+    RELATED,
     Candidate,
     Clustering,
     FoldKey,
@@ -290,6 +292,20 @@ class MemoryStore:
 
     def links(self, marks: Collection[str]) -> Sequence[StoryLink]:
         return [link for pair, link in sorted(self._links.items()) if set(pair) & set(marks)]
+
+    def related(self, stories: Collection[Story]) -> Mapping[str, Sequence[Story]]:
+        homes = {entry.mark: self._story_of[entry.id] for entry in self._entries.values()}
+        found: dict[str, set[str]] = {story.id: set() for story in stories}
+        for link in self._links.values():
+            ends = homes.get(link.one), homes.get(link.other)
+            if link.rule == RELATED and None not in ends and ends[0] != ends[1]:
+                for near, far in permutations(ends):
+                    found.get(near, set()).add(far)
+        return {
+            id_: sorted((self._whole(self._stories[other]) for other in others), key=lambda story: -story.seq)
+            for id_, others in found.items()
+            if others
+        }
 
     def since(self, moment: datetime, *, after: int, limit: int) -> Sequence[Entry]:
         found = [entry for id_, entry in sorted(self._entries.items()) if id_ > after and entry.first_seen >= moment]

@@ -1,6 +1,6 @@
 """`aggregator explain`: why a Story carries its tags, and why its entries are one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -8,7 +8,7 @@ import typer
 from aggregator.cli.output import print_json, print_table, say
 from aggregator.cli.session import runtime_of
 from aggregator.flows.refold import story_of
-from aggregator.model.story import Story, StoryLink
+from aggregator.model.story import RELATED, Story, StoryLink
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
@@ -25,14 +25,19 @@ def explain(
     with runtime_of(context) as runtime:
         found = story_of(runtime.refold_ports(), story)
         links = runtime.folds.links({entry.mark for entry in found.entries})
-    tags, folds = _tags(found), _folds(found, links)
+        others = runtime.folds.related([found]).get(found.id, ())
+    related = _related(links, {entry.mark: other for other in others for entry in other.entries})
+    folds = _folds(found, [link for link in links if link not in related])
+    tags, works = _tags(found), _works(related)
     if as_json:
-        print_json({"story": found.id, "title": found.head.title, "tags": tags, "folds": folds})
+        print_json({"story": found.id, "title": found.head.title, "tags": tags, "folds": folds, "related": works})
         return
     say(found.head.title or "Untitled")
     print_table(("tag", "given by", "feed", "entry", "evidence"), (tuple(tag.values()) for tag in tags))
     if folds:
         print_table(("entry", "and", "rule", "score", "evidence"), (tuple(fold.values()) for fold in folds))
+    if works:
+        print_table(("related story", "title", "feed", "evidence"), (tuple(work.values()) for work in works))
 
 
 def _folds(story: Story, links: Sequence[StoryLink]) -> list[dict[str, str | int | float]]:
@@ -47,6 +52,19 @@ def _folds(story: Story, links: Sequence[StoryLink]) -> list[dict[str, str | int
             "evidence": link.evidence,
         }
         for link in links
+    ]
+
+
+def _related(links: Sequence[StoryLink], homes: Mapping[str, Story]) -> dict[StoryLink, Story]:
+    """The Stories that belong with this one and are not the same, by the links that say so."""
+    ends = [(link, mark) for link in links if link.rule == RELATED for mark in (link.one, link.other)]
+    return {link: homes[mark] for link, mark in ends if mark in homes}
+
+
+def _works(related: Mapping[StoryLink, Story]) -> list[dict[str, str]]:
+    return [
+        {"story": story.id, "title": story.head.title, "feed": story.head.feed_id, "evidence": link.evidence}
+        for link, story in related.items()
     ]
 
 

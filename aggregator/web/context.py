@@ -8,7 +8,7 @@ from datetime import datetime
 
 from aggregator.model.channel import Format, Publication
 from aggregator.model.vitals import Health
-from aggregator.ports import FeedStore, NewsletterStore, PublicationStore, StoryStore, SubscriberStore
+from aggregator.ports import FeedStore, FoldStore, NewsletterStore, PublicationStore, StoryStore, SubscriberStore
 from aggregator.settings.values import Settings
 from aggregator.steps.signing import Signer
 
@@ -19,6 +19,7 @@ class WebContext:
 
     settings: Callable[[], Settings]
     stories: StoryStore
+    folds: FoldStore
     feeds: FeedStore
     newsletters: NewsletterStore
     subscribers: SubscriberStore

@@ -67,8 +67,10 @@ def _pages(context: WebContext, pages: Pages) -> Iterator[tuple[str, str]]:
     yield "404.html", pages.missing()
     yield "channels/index.html", pages.channels()
     yield "feeds/index.html", pages.feeds()
+    related = context.folds.related(stories.values())
     for story in stories.values():
-        yield f"stories/{story.id}/index.html", pages.story(story)
+        written = [other for other in related.get(story.id, ()) if other.id in stories]
+        yield f"stories/{story.id}/index.html", pages.story(story, written)
     for state in context.feeds.states():
         yield f"feeds/{state.feed.id}/index.html", pages.feed(state.feed.id, _of_feed(state.feed.id, stories))
     yield from _archive(context, pages)

@@ -6,6 +6,7 @@ What is not there raises NotFoundError, what is no query raises QueryError.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aggregator.errors import NotFoundError, QueryError
@@ -20,6 +21,8 @@ from aggregator.web.searching import search
 from aggregator.web.view import View
 
 PAGE_SIZE = 50
+RELATED_SHOWN = 20
+"""Related stories named on a story's page, the newest."""
 NOT_FOUND = "The address may be mistyped, or what stood here may be gone."
 
 
@@ -64,8 +67,9 @@ class Pages:
     def front(self, page: Listing) -> str:
         return self._view.render("front.html", page=page)
 
-    def story(self, story: Story) -> str:
-        return self._view.render("story.html", story=story)
+    def story(self, story: Story, related: Sequence[Story]) -> str:
+        shown, more = related[:RELATED_SHOWN], len(related[RELATED_SHOWN:])
+        return self._view.render("story.html", story=story, related=shown, more=more)
 
     def tag(self, name: str, page: Listing) -> str:
         if page.newest and not page.stories:

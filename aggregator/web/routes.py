@@ -44,7 +44,8 @@ class PageRoutes:
         if story.id != wanted:
             site = self._context.settings().site
             return RedirectResponse(f"{root_of(site)}/stories/{quote(story.id)}", status_code=301)
-        return _page(self._pages.story(story))
+        related = self._context.folds.related([story])
+        return _page(self._pages.story(story, related.get(story.id, ())))
 
     def tag(self, request: Request) -> Response:
         name = request.path_params["tag"]

@@ -24,6 +24,7 @@ def context_of(runtime: Runtime) -> WebContext:
     return WebContext(
         settings=lambda: runtime.settings,
         stories=runtime.stories,
+        folds=runtime.folds,
         feeds=runtime.feeds,
         newsletters=runtime.newsletters,
         subscribers=runtime.subscribers,

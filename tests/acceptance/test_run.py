@@ -171,6 +171,29 @@ def test_what_joins_a_story_is_said_and_a_person_may_part_it(tmp_path: Path) -> 
         assert "--since 'soon' is no age" in wire.run("refold", "--since", "soon", code=2).stderr
 
 
+def test_works_that_name_each_other_are_related_and_said_to_be(tmp_path: Path) -> None:
+    with FetchServer() as server:
+        named = "<summary type='html'>Read &lt;a href='https://tank.example/1'>the paper&lt;/a>."
+        note = COPY.format(n=2).replace("Paper 2 on Japan", "Press note: our paper about Japan")
+        server.answers = {
+            "/tank": answer(body=ATOM.format(n=1).encode()),
+            "/copy": answer(body=note.replace("<summary>Words.", named).encode()),
+        }
+        wire = Wire(tmp_path, document(server, "tank", "copy"))
+        wire.run("poll")
+        ids = dict(wire.rows("SELECT feed_id, stories.id FROM entries JOIN stories ON seq = story_seq"))
+        told = wire.json("explain", ids["tank"])
+        assert told["folds"] == []
+        (work,) = told["related"]
+        assert (work["story"], work["feed"]) == (ids["copy"], "copy")
+        assert work["title"] == "Press note: our paper about Japan"
+        assert work["evidence"].startswith("one names the other")
+        assert ids["tank"] in wire.run("explain", ids["copy"]).stdout
+        wire.run("publish", str(tmp_path / "site"))
+        page = (tmp_path / "site" / "stories" / ids["tank"] / "index.html").read_text("utf-8")
+        assert f'href="/stories/{ids["copy"]}"' in page
+
+
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     with FetchServer() as server:
         done = Wire(tmp_path, document(server, "tank")).run("run", "--port", str(server.port), code=2)

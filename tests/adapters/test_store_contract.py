@@ -11,7 +11,7 @@ from aggregator.model.entry import Entry, Tag
 from aggregator.model.feed import Feed, FeedOptions, FeedStatus, Rhythm, Validators
 from aggregator.model.parsed import Category, Link, Person, SafeHtml, Source
 from aggregator.model.poll import FeedUpdate
-from aggregator.model.story import Clustering, FoldKey, Holder, Move, Placement, StoryLink
+from aggregator.model.story import RELATED, Clustering, FoldKey, Holder, Move, Placement, StoryLink
 from aggregator.ports import EntryStore, FeedStore, FoldStore, StoryStore
 from aggregator.steps.decide import mark_of
 from tests.fakes import START, MemoryStore, parsed, reading
@@ -314,6 +314,41 @@ def test_kin_are_all_that_links_and_stories_join(store: Store) -> None:
     }
     assert list(links) == [link(one, other)]
     assert store.kin(["nobody"]) == ([], []) or store.kin(["nobody"]) == ((), ())
+
+
+def test_related_stories_are_given_to_both_sides_newest_first(store: Store) -> None:
+    report, press, blog, lone = (entry(feed, title) for feed, title in zip(("ifri", "apps") * 2, "ABCD", strict=True))
+    store.sync([IFRI, APPS], START)
+    links = [link(report, other, RELATED) for other in (press, blog, replace(lone, mark="never stored"))]
+    kept = Clustering(placements=tuple(Placement(story_id=made.mark) for made in (report, press, blog, lone)))
+    store.apply(
+        [update(made.feed_id, (made,)) for made in (report, press, blog, lone)],
+        replace(kept, links=(*links, link(press, lone, "same-text"), link(blog, lone, "person-apart"))),
+    )
+    stories = [story for made in (report, press, blog, lone) if (story := store.get(made.mark))]
+    found = store.related(stories)
+    assert {id_: [other.head.title for other in others] for id_, others in found.items()} == {
+        report.mark: ["C", "B"],
+        press.mark: ["A"],
+        blog.mark: ["A"],
+    }
+    assert store.related(stories[1:2]) == {press.mark: [stories[0]]}
+    assert store.related(stories[3:]) == store.related([]) == {}
+
+
+def test_works_that_have_become_one_story_are_no_longer_related(store: Store) -> None:
+    report, press = entry("ifri", "A"), entry("apps", "B")
+    store.sync([IFRI, APPS], START)
+    founded = Clustering(placements=tuple(Placement(story_id=made.mark) for made in (report, press)))
+    store.apply(
+        [update("ifri", (report,)), update("apps", (press,))],
+        replace(founded, links=(link(report, press, RELATED),)),
+    )
+    joined = Move(mark=press.mark, first_seen=START, placement=Placement(story_id=report.mark, rule="same-doi"))
+    store.rearrange(Clustering(placements=(), moves=(joined,), merges=((press.mark, report.mark),)), START)
+    story = store.get(press.mark)
+    assert story is not None
+    assert (len(story.entries), store.related([story])) == (2, {})
 
 
 def test_a_changed_entry_keeps_its_keys_and_gets_a_new_sketch(store: Store) -> None:

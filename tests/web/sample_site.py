@@ -11,6 +11,7 @@ from pathlib import Path
 
 from aggregator.adapters.store.engine import Database, open_database
 from aggregator.adapters.store.feeds import SqlFeedStore
+from aggregator.adapters.store.kinship import SqlFoldStore
 from aggregator.adapters.store.migrate import migrate
 from aggregator.adapters.store.newsletters import SqlNewsletterStore
 from aggregator.adapters.store.publications import SqlPublicationStore
@@ -24,7 +25,7 @@ from aggregator.model.feed import Feed, FeedStatus, Validators
 from aggregator.model.newsletter import Issue, Newsletter, Rendering
 from aggregator.model.parsed import Link, Person, SafeHtml
 from aggregator.model.poll import FeedUpdate
-from aggregator.model.story import Clustering, Placement
+from aggregator.model.story import RELATED, Clustering, Placement, StoryLink
 from aggregator.model.vitals import Health
 from aggregator.settings.values import Polling, Settings
 from aggregator.steps.decide import mark_of
@@ -66,6 +67,7 @@ class SampleSite:
     def __post_init__(self) -> None:
         self.feeds = SqlFeedStore(self.database)
         self.stories = SqlStoryStore(self.database)
+        self.folds = SqlFoldStore(self.database)
         self.newsletters = SqlNewsletterStore(self.database)
         self.subscribers = SqlSubscriberStore(self.database)
         self.publications = SqlPublicationStore(self.database)
@@ -75,6 +77,7 @@ class SampleSite:
         return WebContext(
             settings=lambda: self.settings,
             stories=self.stories,
+            folds=self.folds,
             feeds=self.feeds,
             newsletters=self.newsletters,
             subscribers=self.subscribers,
@@ -209,3 +212,14 @@ def fill(site: SampleSite) -> SampleSite:
     site.compose("gas", "grain")
     site.publish()
     return site
+
+
+def relate(site: SampleSite, *others: Entry) -> None:
+    """Store these works, each named by the story of gas."""
+    gas = site.stories.get("gas")
+    assert gas is not None
+    links = [
+        StoryLink(one=one, other=other, rule=RELATED, score=0.5, evidence="one names the other")
+        for one, other in (sorted((gas.head.mark, made.mark)) for made in others)
+    ]
+    site.add(others, [Placement(story_id=made.title.lower().replace(" ", "-")) for made in others], links=tuple(links))

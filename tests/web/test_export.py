@@ -18,7 +18,7 @@ from aggregator.model.channel import Channel
 from aggregator.model.story import Placement
 from aggregator.web.export import MANIFEST, export
 from aggregator.web.pages import PAGE_SIZE
-from tests.web.sample_site import BASE, ENERGY, SITE, SampleSite, entry, settings
+from tests.web.sample_site import BASE, ENERGY, SITE, SampleSite, entry, relate, settings
 
 
 @pytest.fixture
@@ -62,6 +62,18 @@ def test_everything_that_needs_no_server_is_written(own_site: SampleSite, folder
         "stories/grain/index.html",
     }
     assert written["feed.atom"] == own_site.publications.get("feed.atom").body  # type: ignore[union-attr]
+
+
+def test_a_page_leads_to_the_related_stories_that_have_a_page_too(own_site: SampleSite, folder: Path) -> None:
+    relate(own_site, entry("quiet", "Old note"))
+    others = [entry("ifri", f"Paper {number}") for number in range(PAGE_SIZE - 1)]
+    own_site.add(others, [Placement(story_id=f"p{number}") for number in range(PAGE_SIZE - 1)])
+    relate(own_site, entry("quiet", "New note"))
+    export(own_site.context, folder)
+    page = files(folder)["stories/gas/index.html"].decode()
+    assert 'href="/stories/new-note"' in page
+    assert "stories/old-note/index.html" not in files(folder)
+    assert "old-note" not in page
 
 
 def test_every_link_of_the_written_pages_leads_to_a_written_file(own_site: SampleSite, folder: Path) -> None:

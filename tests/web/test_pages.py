@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,8 @@ from starlette.testclient import TestClient
 
 from aggregator.model.story import Placement
 from aggregator.web.app import create_app
-from aggregator.web.pages import PAGE_SIZE
-from tests.web.sample_site import BASE, SITE, SampleSite, entry, open_site, settings
+from aggregator.web.pages import PAGE_SIZE, RELATED_SHOWN
+from tests.web.sample_site import BASE, SITE, SampleSite, entry, open_site, relate, settings
 
 PAGES = (
     "/",
@@ -104,6 +105,25 @@ def test_a_story_shows_every_entry_and_why_they_are_one(client: TestClient) -> N
     assert "Japan country:jp A rule matches the words at APPS : Japan OR Tokyo" in text
     assert "Note category:note A category given by Ifri : https://ifri.example/types" in text
     assert "Ifri publisher:ifri On every story of Ifri" in text
+
+
+def test_works_that_belong_to_a_story_are_named_on_its_page_and_it_on_theirs(own_site: SampleSite) -> None:
+    relate(own_site, entry("quiet", "A <note> on gas", language="no"))
+    with TestClient(create_app(own_site.context), base_url=BASE) as client:
+        html, back = client.get("/stories/gas").text, client.get("/stories/a-%3Cnote%3E-on-gas").text
+        assert '<a href="/stories/a-%3Cnote%3E-on-gas" lang="no" dir="auto"><bdi>A &lt;note&gt; on gas</bdi>' in html
+        assert "each is a story of its own. A <note> on gas Quiet House , 23 Nov 2026" in unescape(text_of(html))
+        assert 'href="/stories/gas" lang="fr" dir="auto"><bdi>Gaz naturel</bdi>' in back
+        assert "Related" not in client.get("/stories/grain").text
+
+
+def test_of_many_related_works_the_newest_are_named_and_the_others_counted(own_site: SampleSite) -> None:
+    relate(own_site, *(entry("quiet", f"Note {number}") for number in range(RELATED_SHOWN + 2)))
+    with TestClient(create_app(own_site.context), base_url=BASE) as client:
+        html = client.get("/stories/gas").text
+    named = re.findall(r'href="/stories/note-(\d+)"', html)
+    assert [int(number) for number in named] == list(range(RELATED_SHOWN + 1, 1, -1))
+    assert "And 2 older ones." in html
 
 
 def test_headings_of_a_publication_stand_below_ours(client: TestClient) -> None:

@@ -6,23 +6,26 @@ Written inside the transaction of `feeds.py`; read by the polling flow.
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 
 from sqlalchemy import Connection, and_, bindparam, delete, or_, select
 
 from aggregator.adapters.store.engine import Database, among, insert_tuples, upsert
 from aggregator.adapters.store.entries import chunks, entries_of
 from aggregator.adapters.store.schema import entries, entry_sketches, fold_keys, stories, story_links
-from aggregator.adapters.store.stories import found_stories, merge_stories, move_entries, touch_stories
+from aggregator.adapters.store.stories import found_stories, load_numbered, merge_stories, move_entries, touch_stories
 from aggregator.model.entry import Entry
 from aggregator.model.story import (
     BY_PERSON,
     FOLD_KINDS,
+    RELATED,
     Candidate,
     Clustering,
     FoldKey,
     FoldKeys,
     Holder,
     Member,
+    Story,
     StoryLink,
 )
 
@@ -69,6 +72,21 @@ class SqlFoldStore:
         with self._database.read() as connection:
             found = {link for some in chunks(marks) for link in _links(connection, some)}
         return sorted(found, key=lambda link: (link.one, link.other))
+
+    def related(self, of: Collection[Story]) -> Mapping[str, Sequence[Story]]:
+        """By the ids of these Stories, the others that a `related` link joins to one of their entries, newest first."""
+        homes = {entry.mark: story.id for story in of for entry in story.entries}
+        with self._database.read() as connection:
+            links = [link for some in chunks(homes) for link in _links(connection, some) if link.rule == RELATED]
+            pairs = (pair for link in links for pair in permutations((link.one, link.other)))
+            ends = {(near, far) for near, far in pairs if near in homes}
+            seqs = _seqs(connection, {far for _, far in ends})
+            whole = load_numbered(connection, set(seqs.values()))
+        found: defaultdict[str, set[int]] = defaultdict(set)
+        for near, far in ends:
+            if far in seqs and whole[seqs[far]].id != homes[near]:
+                found[homes[near]].add(seqs[far])
+        return {id_: [whole[seq] for seq in sorted(others, reverse=True)] for id_, others in found.items()}
 
     def since(self, moment: datetime, *, after: int, limit: int) -> Sequence[Entry]:
         """Entries first seen since then, with ids above `after`, in order of arrival."""
@@ -123,6 +141,13 @@ def _members(connection: Connection, marks: Collection[str]) -> list[Member]:
             query.where(entries.c.story_seq.in_(homes))
         )
     ]
+
+
+def _seqs(connection: Connection, marks: Collection[str]) -> Mapping[str, int]:
+    """Which Story, by its `seq`, each of these entries stands in."""
+    query = select(entries.c.mark, entries.c.story_seq)
+    rows = (row for some in chunks(marks) for row in connection.execute(query.where(entries.c.mark.in_(some))))
+    return {row.mark: row.story_seq for row in rows}
 
 
 def _links(connection: Connection, marks: Collection[str]) -> list[StoryLink]:

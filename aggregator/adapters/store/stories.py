@@ -66,12 +66,24 @@ class SqlStoryStore:
 
     def _load(self, query: Select[tuple[int, str, datetime, datetime]]) -> Sequence[Story]:
         with self._database.read() as connection:
-            rows = connection.execute(query).all()
-            members = load_entries(connection, [row.seq for row in rows])
-        return [
-            Story(id=row.id, seq=row.seq, first_seen=row.first_seen, updated=row.updated, entries=members[row.seq])
-            for row in rows
-        ]
+            return _stories(connection, query)
+
+
+def load_numbered(connection: Connection, seqs: Collection[int]) -> Mapping[int, Story]:
+    """Those of these Stories that are there, by `seq`."""
+    found = [
+        story for some in chunks(seqs) for story in _stories(connection, select(stories).where(stories.c.seq.in_(some)))
+    ]
+    return {story.seq: story for story in found}
+
+
+def _stories(connection: Connection, query: Select[tuple[int, str, datetime, datetime]]) -> list[Story]:
+    rows = connection.execute(query).all()
+    members = load_entries(connection, [row.seq for row in rows])
+    return [
+        Story(id=row.id, seq=row.seq, first_seen=row.first_seen, updated=row.updated, entries=members[row.seq])
+        for row in rows
+    ]
 
 
 def _narrowed(tags: Collection[str], feed_id: str | None) -> Select[tuple[int]]:
