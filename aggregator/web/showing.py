@@ -83,6 +83,10 @@ def evidence(story: Story) -> list[tuple[Tag, list[str]]]:
     return [(tag, list(feed_ids)) for tag, feed_ids in found.items()]
 
 
-def joined(entry: Entry) -> str:
-    """Why an entry stands in its Story, as the end of a sentence."""
-    return _RULES.get(entry.joined_by or "", f"the rule “{entry.joined_by}” found them to be one")
+def joined(entry: Entry, story: Story) -> str:
+    """Why an entry stands beside its Story's head, as the end of a sentence; "" when that is not known.
+
+    The one that founded the Story was joined by none: where another heads it, the reason is that one's.
+    """
+    rule = entry.joined_by or story.head.joined_by
+    return _RULES.get(rule, f"the rule “{rule}” found them to be one") if rule else ""

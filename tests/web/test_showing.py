@@ -1,11 +1,15 @@
 """How single values are shown."""
 
+from dataclasses import replace
+
 import pytest
 
 from aggregator.errors import QueryError
 from aggregator.model.entry import Entry, Tag
 from aggregator.model.parsed import SafeHtml
+from aggregator.model.story import Story
 from aggregator.web import showing
+from tests.fakes import START
 from tests.web.sample_site import ENERGY, JAPAN, NOTE, OF_IFRI, entry
 
 
@@ -66,9 +70,17 @@ def test_the_place_of_a_fault_is_marked_by_a_caret(text: str, position: int, sho
     assert showing.query_place(QueryError("no", text=text, position=position)) == shown
 
 
-def test_a_rule_without_words_of_ours_is_named() -> None:
-    assert "near-title" in showing.joined(Entry(**{**_fields(entry("ifri", "One")), "joined_by": "near-title"}))
-
-
-def _fields(item: Entry) -> dict[str, object]:
-    return {name: getattr(item, name) for name in item.__dataclass_fields__}
+@pytest.mark.parametrize(
+    ("head", "other", "reason"),
+    [
+        (None, "same-doi", "both have the same DOI"),
+        ("same-text", "same-doi", "both have the same DOI"),
+        ("same-text", None, "they have the same text"),
+        (None, "near-title", "the rule “near-title” found them to be one"),
+        (None, None, ""),
+    ],
+)
+def test_why_an_entry_is_in_its_story_is_said_in_words(head: str | None, other: str | None, reason: str) -> None:
+    first, second = (replace(entry("ifri", "One"), joined_by=rule) for rule in (head, other))
+    story = Story(id="s", seq=1, first_seen=START, updated=START, entries=(first, second))
+    assert showing.joined(second, story) == reason
