@@ -20,6 +20,7 @@ from aggregator.demo.summary import (
     Appearance,
     ComposedIssue,
     DemoSummary,
+    Fold,
     FoldedStory,
     Letter,
     Poll,
@@ -31,7 +32,7 @@ from aggregator.model.channel import Publication
 from aggregator.model.feed import Validators
 from aggregator.model.newsletter import Issue
 from aggregator.model.poll import Fetched, Read
-from aggregator.model.story import Story
+from aggregator.model.story import RELATED, Story, StoryLink
 from aggregator.settings.loading import find_shipped, load_settings
 from aggregator.settings.values import Settings
 from aggregator.wiring import Runtime
@@ -96,7 +97,7 @@ def _whole_job(runtime: Runtime, publishers: SampleServer, mailbox: Mailbox) -> 
         second_poll=second,
         entries=sum(feed.entries for feed in feeds),
         stories=len(stories),
-        folded=_folded(runtime.settings, stories),
+        folded=_folded(runtime, stories),
         published=_published(runtime),
         republished=republished,
         issue=_issue(runtime.settings, issue),
@@ -131,8 +132,10 @@ def _feeds(runtime: Runtime) -> tuple[PolledFeed, ...]:
     )
 
 
-def _folded(settings: Settings, stories: Sequence[Story]) -> tuple[FoldedStory, ...]:
-    names = {feed.id: feed.name for feed in settings.feeds}
+def _folded(runtime: Runtime, stories: Sequence[Story]) -> tuple[FoldedStory, ...]:
+    names = {feed.id: feed.name for feed in runtime.settings.feeds}
+    told = [story for story in stories if story.also_at]
+    links = runtime.folds.links({entry.mark for story in told for entry in story.entries})
     return tuple(
         FoldedStory(
             id=story.id,
@@ -140,10 +143,20 @@ def _folded(settings: Settings, stories: Sequence[Story]) -> tuple[FoldedStory, 
                 Appearance(publisher=names[entry.feed_id], title=entry.title, url=entry.url, joined_by=entry.joined_by)
                 for entry in story.entries
             ),
+            folds=_folds(story, links),
             tags=story.tags,
         )
-        for story in stories
-        if story.also_at
+        for story in told
+    )
+
+
+def _folds(story: Story, links: Sequence[StoryLink]) -> tuple[Fold, ...]:
+    """The rules that joined its entries, each once."""
+    marks = {entry.mark for entry in story.entries}
+    inside = [link for link in links if link.rule != RELATED and marks.issuperset((link.one, link.other))]
+    evidence = {link.rule: link.evidence for link in inside}
+    return tuple(
+        Fold(rule=rule, translation=rule.endswith("translation"), evidence=words) for rule, words in evidence.items()
     )
 
 

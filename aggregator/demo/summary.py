@@ -43,11 +43,21 @@ class Appearance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fold:
+    """A rule that joined entries of a Story, and what it went by; `translation`: it took one for that of the other."""
+
+    rule: str
+    translation: bool
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FoldedStory:
-    """A Story that several publishers tell."""
+    """A Story that several publishers tell, and what says that it is one."""
 
     id: str
     entries: tuple[Appearance, ...]
+    folds: tuple[Fold, ...]
     tags: tuple[Tag, ...]
 
 
@@ -133,6 +143,9 @@ def _fold(summary: DemoSummary) -> Iterator[str]:
         first, *others = story.entries
         yield f"    {_short(first.title, 72)}"
         yield f"        {first.publisher}; also at {', '.join(entry.publisher for entry in others)}"
+        for fold in story.folds:
+            kind = "a translation, by" if fold.translation else "by"
+            yield f"        {_short(f'{kind} the rule {fold.rule}: {fold.evidence}', WIDTH - 8)}"
 
 
 def _tag(summary: DemoSummary) -> Iterator[str]:

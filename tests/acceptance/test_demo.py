@@ -80,7 +80,7 @@ def test_nine_feeds_bring_their_entries_and_the_tenth_its_reason(summary: dict[s
     first = summary["first_poll"]
     assert first["answers"] == {"200": 9, "503": 1}
     assert (first["report"]["feeds"], first["report"]["fetched"], first["report"]["failed"]) == (10, 9, 1)
-    assert first["report"]["entries_new"] == summary["entries"] == 66
+    assert first["report"]["entries_new"] == summary["entries"] == 67
     (failure,) = first["report"]["failures"]
     assert (failure["feed_id"], failure["cause"]) == ("gulf-review", "status")
     assert "503" in failure["message"]
@@ -104,8 +104,22 @@ def test_cross_posts_are_one_story(summary: dict[str, Any]) -> None:
         frozenset(("Shirasagi Institute", "Institut Vauclair")),
         frozenset(("Havelbrück-Institut", "Institut Vauclair")),
         frozenset(("Fennmark Economic Research", "Sandover Centre")),
+        frozenset(("The Caspian Ledger", "Institut Vauclair")),
     }
     assert summary["stories"] == summary["first_poll"]["report"]["stories_new"] == 60
+
+
+def test_a_translation_is_folded_by_its_own_rule(summary: dict[str, Any]) -> None:
+    (story,) = [story for story in summary["folded"] if any(fold["translation"] for fold in story["folds"])]
+    (fold,) = story["folds"]
+    assert fold["rule"] == "translation"
+    assert fold["evidence"].startswith("en and fr, names and figures ")
+    assert {entry["title"] for entry in story["entries"]} == {
+        "Middle Corridor Bookkeeping: Where the Containers Really Wait",
+        "Corridor médian : là où les conteneurs attendent vraiment",
+    }
+    rules = {fold["rule"] for other in summary["folded"] if other is not story for fold in other["folds"]}
+    assert rules == {"same-address", "same-doi"}
 
 
 def test_the_external_publication_is_folded_with_the_partners_page_and_tagged(summary: dict[str, Any]) -> None:

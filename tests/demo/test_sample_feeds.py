@@ -23,7 +23,7 @@ FIRST_EDITION = (
     ("caspian-ledger.rss", "rss20", "en", 7),
     ("fennmark.rdf", "rss10", "en", 7),
     ("havelbrueck.atom", "atom10", "de", 7),
-    ("institut-vauclair.rss", "rss20", "fr", 8),
+    ("institut-vauclair.rss", "rss20", "fr", 9),
     ("kestrel-house.rss", "rss20", "en-gb", 8),
     ("quillmere.json", "json11", "en", 7),
     ("shirasagi.atom", "atom10", "en", 8),

@@ -8,6 +8,7 @@ from aggregator.demo.summary import (
     Appearance,
     ComposedIssue,
     DemoSummary,
+    Fold,
     FoldedStory,
     Letter,
     Poll,
@@ -48,6 +49,10 @@ SUMMARY = DemoSummary(
             entries=tuple(
                 Appearance(publisher=name, title="A treaty " * 20, url=None, joined_by=None) for name in ("One", "Two")
             ),
+            folds=(
+                Fold(rule="same-address", translation=False, evidence="both have this address"),
+                Fold(rule="translation", translation=True, evidence="en and fr, names and figures 0.42 " * 9),
+            ),
             tags=(
                 Tag(name="type:external-publication", origin="rule", evidence="treaty OR " * 20),
                 Tag(name="category:asia", origin="category", label="Asia"),
@@ -68,6 +73,13 @@ def test_a_failed_feed_is_shown_with_its_cause_and_its_next_try() -> None:
     lines = [" ".join(line.split()) for line in as_lines(SUMMARY, port=8000)]
     where = lines.index("Lantern Gulf Review status: HTTP 503")
     assert lines[where + 1] == "next try 2026-11-24 10:05 UTC; the others go on without it"
+
+
+def test_each_fold_says_by_which_rule_and_whether_it_is_a_translation() -> None:
+    lines = [line.strip() for line in as_lines(SUMMARY, port=None)]
+    where = lines.index("One; also at Two")
+    assert lines[where + 1] == "by the rule same-address: both have this address"
+    assert lines[where + 2].startswith("a translation, by the rule translation: en and fr, names and figures 0.42")
 
 
 def test_each_tag_says_where_it_comes_from() -> None:
