@@ -328,7 +328,7 @@ class MemoryStore:
     def forget(self, before: datetime) -> int:
         lasting = (FoldKey.ADDRESS, FoldKey.DOI)
         rows = [(key, held) for key, holders in self._folds.items() for held in holders if key & 7 not in lasting]
-        old = [(key, held) for key, held in rows if self._entries[held.entry_id].first_seen.date() < before.date()]
+        old = [(key, held) for key, held in rows if self._entries[held.entry_id].first_seen < before]
         for key, held in old:
             self._folds[key].remove(held)
         return len(old)

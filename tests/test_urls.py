@@ -11,6 +11,7 @@ from aggregator.urls import (
     absolute_http,
     ascii_url,
     canonical_url,
+    dois_in,
     host_of,
     is_site_root,
     same_site,
@@ -270,3 +271,17 @@ def test_any_text_can_be_shown(url: str) -> None:
 )
 def test_a_site_is_a_host_and_what_lies_under_it(one: str, other: str, same: bool) -> None:
     assert same_site(one, other) is same
+
+
+@pytest.mark.parametrize(
+    ("text", "dois"),
+    [
+        ("See doi:10.5555/ABC-1.2, and (10.1000/xyz).", ["10.5555/ABC-1.2", "10.1000/xyz"]),
+        ("https://doi.org/10.5555/abc?x=1#top", ["10.5555/abc"]),
+        ('<a href="https://doi.org/10.5555/abc">10.5555/abc</a>', ["10.5555/abc", "10.5555/abc"]),
+        ("Version 10.2/3 of 110.5555/abc", []),
+        ("Nothing", []),
+    ],
+)
+def test_dois_in_a_text(text: str, dois: list[str]) -> None:
+    assert dois_in(text) == dois

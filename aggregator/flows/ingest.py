@@ -1,11 +1,9 @@
 """One document, read: parse > normalise > identity > sketch. What the parser's child processes run."""
 
-from dataclasses import replace
-
 from aggregator.model.entry import Reading
 from aggregator.model.parsed import ParsedFeed
 from aggregator.model.poll import Fetched, FetchFailed, PollOutcome, Read
-from aggregator.steps.folding.sketch import pack
+from aggregator.steps.folding.keys import with_sketch
 from aggregator.steps.folding.sketching import sketches
 from aggregator.steps.identity import identify
 from aggregator.steps.normalise import normalise
@@ -37,5 +35,5 @@ def ingest(fetched: Fetched) -> PollOutcome:
 
 def keyed(feed_id: str, feed: ParsedFeed) -> Reading:
     """A clean document with the keys and the sketch of each entry."""
-    pairs = zip(identify(feed_id, feed), sketches(feed), strict=True)
-    return Reading(feed=feed, keys=tuple(replace(keys, sketch=pack(sketch)) for keys, sketch in pairs))
+    found = zip(feed.entries, identify(feed_id, feed), sketches(feed), strict=True)
+    return Reading(feed=feed, keys=tuple(with_sketch(keys, sketch, entry.title) for entry, keys, sketch in found))

@@ -22,8 +22,8 @@ from aggregator.model.story import BY_PERSON, JOINED_BY_PERSON, PARTED_BY_PERSON
 from aggregator.ports import Clock, FoldStore, StoryStore
 from aggregator.steps.folding.clustering import cluster, settled
 from aggregator.steps.folding.compare import compare, remember
-from aggregator.steps.folding.lookup import choose, keys_of
-from aggregator.steps.folding.sketch import pack
+from aggregator.steps.folding.keys import keys_of, with_sketch
+from aggregator.steps.folding.lookup import choose
 from aggregator.steps.folding.sketching import sketches
 
 BATCH = 500
@@ -172,7 +172,7 @@ def _sketched(batch: Iterable[Entry]) -> Iterator[Entry]:
         for start in range(0, len(listed), DOCUMENT):
             document = tuple(listed[start : start + DOCUMENT])
             for entry, sketch in zip(document, sketches(ParsedFeed(format="", entries=document)), strict=True):
-                yield replace(entry, keys=replace(entry.keys, sketch=pack(sketch)))
+                yield replace(entry, keys=with_sketch(entry.keys, sketch, entry.title))
 
 
 def _brought_in_line(

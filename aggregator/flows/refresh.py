@@ -34,7 +34,8 @@ from aggregator.steps.cadence import OFFLINE_WAIT, next_check
 from aggregator.steps.decide import decide, failures_after, not_asked
 from aggregator.steps.folding.clustering import cluster, member_of, settled
 from aggregator.steps.folding.compare import compare, remember
-from aggregator.steps.folding.lookup import choose, keys_of
+from aggregator.steps.folding.keys import keys_of
+from aggregator.steps.folding.lookup import choose
 from aggregator.steps.tagging import CompiledRule, tag_entry
 
 log = structlog.get_logger()
@@ -184,7 +185,7 @@ def _folded(folds: FoldStore, new: Sequence[Entry], changed: Sequence[Entry]) ->
     """Where the entries belong: what they may be the same as, what they are to it, and the Stories that makes."""
     fresh = (*new, *changed)
     keys = [keys_of(entry) for entry in fresh]
-    hashes = {key for own in keys for key in own}
+    hashes = set[int]().union(*keys)
     choice = choose(fresh, keys, folds.holders(hashes) if hashes else {})
     links = compare(fresh, choice, folds.candidates(choice.wanted) if choice.wanted else {})
     joined = {mark for link in links if link.rule != RELATED for mark in (link.one, link.other)}

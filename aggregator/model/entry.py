@@ -17,11 +17,13 @@ class EntryKeys:
     looks (title with page or text); either may be all there is.
     `digest`: 16-byte hash of all a reader can see; differs when the publisher edited the entry.
     `sketch`: what folding compares it by with entries of any feed, packed (`steps/folding/sketch.py`).
+    `folds`: what folding finds those entries by, packed (`steps/folding/keys.py`).
     """
 
     identity: tuple[bytes, ...]
     digest: bytes
     sketch: bytes = b""
+    folds: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

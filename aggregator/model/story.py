@@ -25,16 +25,17 @@ class FoldKey(IntEnum):
 
 
 FOLD_KINDS = 8
-FoldKeys = Mapping[int, str]
-"""The keys of an entry, each with a note. Two entries with one note on a key are nothing to each other for it: texts
-of one language that share a name are no translations, and two that lead to one page are not the same."""
+FoldKeys = Mapping[int, int]
+"""The keys of an entry, each with a note. Two entries with one note on a key are nothing to each other for it, but for
+the note 0, that says nothing: texts of one language that share a name are no translations, and two that lead to one
+page are not the same."""
 
 
 class Holder(NamedTuple):
     """An entry that holds a fold key, with its note."""
 
     entry_id: int
-    note: str
+    note: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -267,6 +267,7 @@ def test_a_key_goes_to_the_entry_that_has_it_now(store: Store) -> None:
 
 
 KEY = -5
+FRENCH = int.from_bytes(b"fr")
 
 
 def folded(store: Store) -> tuple[Entry, Entry]:
@@ -278,7 +279,7 @@ def folded(store: Store) -> tuple[Entry, Entry]:
         replace(
             founding(one.mark, other.mark),
             links=(link(one, other),),
-            keys={one.mark: {KEY: ""}, other.mark: {KEY: "fr"}},
+            keys={one.mark: {KEY: 0}, other.mark: {KEY: FRENCH}},
         ),
     )
     return one, other
@@ -293,7 +294,7 @@ def test_candidates_are_found_by_key_and_come_with_what_folding_compares(store: 
     folded(store)
     holders = store.holders([KEY, 7])
     assert list(holders) == [KEY]
-    assert [holder.note for holder in holders[KEY]] == ["", "fr"]
+    assert [holder.note for holder in holders[KEY]] == [0, FRENCH]
     ids = [holder.entry_id for holder in holders[KEY]]
     candidates = [store.candidates(ids)[id_] for id_ in ids]
     assert [(item.feed_id, item.title, item.date) for item in candidates] == [
@@ -355,9 +356,9 @@ def test_a_changed_entry_keeps_its_keys_and_gets_a_new_sketch(store: Store) -> N
     one, _ = folded(store)
     (known,) = set(store.known(one.keys.identity).values())
     edited = replace(one, id=known.id, keys=replace(one.keys, sketch=b""))
-    store.apply([update("ifri", changed=(edited,))], Clustering(placements=(), keys={one.mark: {9: "", KEY: ""}}))
+    store.apply([update("ifri", changed=(edited,))], Clustering(placements=(), keys={one.mark: {9: 0, KEY: 0}}))
     holders = store.holders([KEY, 9])
-    assert (len(holders[KEY]), holders[9]) == (2, [Holder(known.id, "")])
+    assert (len(holders[KEY]), holders[9]) == (2, [Holder(known.id, 0)])
     assert store.candidates([known.id])[known.id].sketch == b""
 
 
@@ -404,7 +405,7 @@ def test_entries_move_between_stories_and_a_story_that_was_gone_is_itself_again(
 def test_old_keys_are_forgotten_but_for_addresses_and_dois(store: Store) -> None:
     one, _ = folded(store)
     ids = [known.id for known in store.known(one.keys.identity).values()]
-    kinds = {8 * number + kind: "" for number, kind in enumerate(FoldKey, start=1)}
+    kinds = {8 * number + kind: 0 for number, kind in enumerate(FoldKey, start=1)}
     store.note([replace(one, id=ids[0])], {one.mark: kinds})
     assert store.forget(START) == 0
     assert store.forget(START + timedelta(days=1)) == 5

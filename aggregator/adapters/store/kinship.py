@@ -5,7 +5,7 @@ Written inside the transaction of `feeds.py`; read by the polling flow.
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import permutations
 
 from sqlalchemy import Connection, and_, bindparam, delete, or_, select
@@ -29,7 +29,6 @@ from aggregator.model.story import (
     StoryLink,
 )
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_KIN = 400
 """So many entries are looked at when Stories are made anew; links that lead further are left for another time."""
 LASTING = (FoldKey.ADDRESS, FoldKey.DOI)
@@ -111,9 +110,10 @@ class SqlFoldStore:
 
     def forget(self, before: datetime) -> int:
         """Let keys of entries first seen before then go, but addresses and DOIs; returns how many."""
-        old = (fold_keys.c.day < _day(before), (fold_keys.c.hash.op("&")(FOLD_KINDS - 1)).not_in(LASTING))
+        old = fold_keys.c.entry_id.in_(select(entries.c.id).where(entries.c.first_seen < before))
+        passing = (fold_keys.c.hash.op("&")(FOLD_KINDS - 1)).not_in(LASTING)
         with self._database.write() as connection:
-            return connection.execute(delete(fold_keys).where(*old)).rowcount
+            return connection.execute(delete(fold_keys).where(passing, old)).rowcount
 
 
 def load_kin(connection: Connection, marks: Collection[str]) -> tuple[Sequence[Member], Sequence[StoryLink]]:
@@ -158,22 +158,12 @@ def _links(connection: Connection, marks: Collection[str]) -> list[StoryLink]:
 
 def write_sketches(connection: Connection, numbered: Sequence[tuple[int, Entry]], keys: Mapping[str, FoldKeys]) -> None:
     """Let entries be found by these keys, by mark, and compared by their sketches; keys they had before stay theirs."""
-    insert_tuples(
-        connection,
-        upsert(fold_keys).on_conflict_do_nothing(),
-        [
-            (key, id_, note, day)
-            for id_, entry in numbered
-            for day in (_day(entry.first_seen),)
-            for key, note in keys.get(entry.mark, {}).items()
-        ],
-    )
+    rows = [(key, id_, note) for id_, entry in numbered for key, note in keys.get(entry.mark, {}).items()]
+    rows.sort()  # each page of the table is then found once
+    insert_tuples(connection, upsert(fold_keys).on_conflict_do_nothing(), rows)
     statement = upsert(entry_sketches)
-    replaced = {"sketch": statement.excluded.sketch}
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=["entry_id"], set_=replaced),
-        [{"entry_id": id_, "sketch": entry.keys.sketch} for id_, entry in numbered],
-    )
+    replaced = statement.on_conflict_do_update(index_elements=["entry_id"], set_={"sketch": statement.excluded.sketch})
+    insert_tuples(connection, replaced, [(id_, entry.keys.sketch) for id_, entry in numbered])
 
 
 def write_links(connection: Connection, links: Sequence[StoryLink]) -> None:
@@ -194,7 +184,3 @@ def _drop_links(connection: Connection, links: Sequence[StoryLink]) -> None:
     if links:
         ends = (story_links.c.one == bindparam("a"), story_links.c.other == bindparam("b"))
         connection.execute(delete(story_links).where(*ends), [{"a": link.one, "b": link.other} for link in links])
-
-
-def _day(moment: datetime) -> int:
-    return (moment - EPOCH) // timedelta(days=1)

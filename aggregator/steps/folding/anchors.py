@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from itertools import chain, repeat
+from zlib import crc32
 
 from aggregator.steps.folding.reading import hash32
 from aggregator.subject import words_of
@@ -16,12 +18,14 @@ NAMES = 40
 FIGURES = 16
 STEMS = 40
 BEGINNING = 5
-_LONG = 7
-_NAME = re.compile(r"(?<=[\w,;)]\s)[^\W\d_]{3,}")
-_FIGURE = re.compile(r"\d+(?:[.,\u00a0\u202f ']\d+)*")
+_READ = 9
+"""Letters of a word that are looked at for its beginning: some fall away in spelling."""
+_LONG, _SHORTEST = 7, 3
+_NAME = re.compile(r"[A-ZÀ-ÖØ-Þ\u0100-\U0010ffff](?<=[\w,;)]\s[^\W\d_])[^\W\d_]{2,}")
+_FIGURE = re.compile(r"\d\d*(?:[.,\u00a0\u202f ']\d+)*")
 _THOUSANDS = re.compile(r"[.,\u00a0\u202f '](?=\d{3}(?!\d))")
 _SPELLINGS = str.maketrans({"k": "c", "q": "c", "w": "v", "z": "s", "y": "i", "j": "i"})
-_DOUBLE = re.compile(r"(.)\1")
+_DOUBLE = re.compile(r"(.)(?=\1)")
 _FUNCTION_WORDS = {
     "en": "the of and to in that is for with was are has have by from this which not been will would their its",
     "fr": "le la les des du et est une dans que qui pour par sur pas plus avec sont ont cette aux ces leur mais",
@@ -48,35 +52,48 @@ _SHARE = 8
 
 def language_of(words: Sequence[str], declared: str | None) -> str:
     """Two letters: of the language the text is seen to be in, else of the one it is said to be in, else none."""
-    heard = Counter(language for word in words[:_BEGINNING] for language in _SPOKEN.get(word, ()))
+    heard = Counter(chain.from_iterable(map(_SPOKEN.get, words[:_BEGINNING], repeat(()))))
     (first, language), (second, _), *_ = sorted([*((n, spoken) for spoken, n in heard.items()), (0, ""), (0, "")])[::-1]
     if first >= max(_HEARD, len(words[:_BEGINNING]) // _SHARE) and first * 3 >= second * 4:
         return language
     return (declared or "")[:2]
 
 
-def names(text: str) -> frozenset[int]:
-    """The beginnings of words written large within a sentence."""
-    large = " ".join(word for word in _NAME.findall(text) if word[0].isupper())
-    return _fewest(_beginnings(words_of(large)), NAMES)
-
-
-def stems(words: Iterable[str]) -> frozenset[int]:
-    """The beginnings of long words."""
-    return _fewest(_beginnings(word for word in words if len(word) >= _LONG), STEMS)
+def names(text: str) -> list[str]:
+    """The folded words that stand in capitals within a sentence."""
+    return words_of(" ".join(word for word in _NAME.findall(text) if word[0].isupper()))
 
 
 def figures(text: str) -> frozenset[int]:
     """Numbers of two digits and more, however their thousands and decimals are set apart."""
     numbers = (_THOUSANDS.sub("", found).replace(",", ".") for found in _FIGURE.findall(text))
-    return _fewest((number for number in numbers if len(number) >= 2), FIGURES)
+    return _fewest({hash32(number) for number in numbers if len(number) >= 2}, FIGURES)
 
 
-def _beginnings(words: Iterable[str]) -> list[str]:
-    spelled = _DOUBLE.sub(r"\1", " ".join(words).translate(_SPELLINGS).replace("ph", "f")).split()
-    return [word[:BEGINNING] for word in spelled if len(word) >= 3]
+class Beginnings:
+    """How the words of one document begin: all are spelled at once, for each stands in many of its texts."""
+
+    def __init__(self, words: Iterable[str]) -> None:
+        distinct = {*words}
+        spelled = " ".join(word[:_READ] for word in distinct).translate(_SPELLINGS)
+        begun = [word[:BEGINNING] for word in _DOUBLE.sub("", spelled).replace("ph", "f").split(" ")]
+        hashes = map(crc32, " ".join(begun).encode("utf-8", "surrogatepass").split(b" "))
+        self._hashes = {
+            word: hash_
+            for word, beginning, hash_ in zip(distinct, begun, hashes, strict=False)
+            if len(beginning) >= _SHORTEST
+        }
+
+    def of(self, words: Iterable[str], count: int) -> frozenset[int]:
+        """The hashes of how these words begin, as far as the document's words are known; the smallest, if many."""
+        return _fewest({self._hashes[word] for word in self._hashes.keys() & words}, count)
 
 
-def _fewest(texts: Iterable[str], count: int) -> frozenset[int]:
-    """Of many, those with the smallest hashes: two texts choose alike."""
-    return frozenset(sorted({hash32(text) for text in texts})[:count])
+def is_long(word: str) -> bool:
+    """Whether a word is of those that many languages share."""
+    return len(word) >= _LONG
+
+
+def _fewest(hashes: Collection[int], count: int) -> frozenset[int]:
+    """Of many, the smallest: two texts choose alike."""
+    return frozenset(sorted(hashes)[:count])

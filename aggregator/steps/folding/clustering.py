@@ -22,7 +22,7 @@ from aggregator.model.story import (
     Placement,
     StoryLink,
 )
-from aggregator.steps.folding.sketch import unpack
+from aggregator.steps.folding.sketch import language_in
 
 MAX_MEMBERS = 20
 _ACROSS = ("translation", "links-to-in-translation", "cites-doi-in-translation")
@@ -101,7 +101,7 @@ class _Groups:
     """Entries that are one, growing link by link."""
 
     def __init__(self, members: Iterable[Member], links: Iterable[StoryLink]) -> None:
-        self._kinds = {member.mark: _Kind(member.feed_id, unpack(member.sketch).language) for member in members}
+        self._kinds = {member.mark: _Kind(member.feed_id, language_in(member.sketch)) for member in members}
         self._groups = {mark: {mark} for mark in self._kinds}
         self._linked: set[tuple[str, str]] = set()
         self._apart: defaultdict[str, set[str]] = defaultdict(set)

@@ -1,6 +1,6 @@
-"""By which keys an entry is found again, and which of the entries found are worth comparing with it.
+"""Which of the entries found by a key are worth comparing with an entry at hand.
 
-refresh: ... tag > **lookup** > folds.holders > **choose** > folds.candidates > compare > cluster > store.apply.
+refresh: ... tag > folds.holders > **choose** > folds.candidates > compare > cluster > store.apply.
 Each key has few holders: one that many hold tells nothing, and is neither looked at nor noted any further.
 """
 
@@ -9,16 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 
 from aggregator.model.entry import Entry
 from aggregator.model.story import FOLD_KINDS, FoldKey, FoldKeys, Holder
-from aggregator.steps.folding.sketch import Sketch, unpack
-from aggregator.steps.folding.titles import read_title
 
 MAX_CANDIDATES = 30
-NAMES, FIGURES, STEMS = 12, 4, 8
-RUNS_OF_LEAD, RUNS = 12, 6
 _HOLDERS: Mapping[int, int] = {
     FoldKey.ADDRESS: 24,
     FoldKey.DOI: 24,
@@ -37,44 +32,6 @@ _MAX_HOLDERS, _WEIGHT = (tuple(table.get(kind, 0) for kind in range(FOLD_KINDS))
 _ENOUGH = 10
 """An address, a DOI, a title or a run of words makes a candidate; of anchors, it takes two."""
 _KIND = FOLD_KINDS - 1
-_NAMED = ">"
-"""Notes an address or DOI that is another's."""
-
-
-def keys_of(entry: Entry) -> FoldKeys:
-    """The keys of an entry, some fifty, with their notes."""
-    sketch = unpack(entry.keys.sketch)
-    title = read_title(entry.title)
-    keys = dict.fromkeys(_anchor_keys(sketch), sketch.language)
-    keys |= dict.fromkeys([run << 3 | FoldKey.TEXT for run in _runs(sketch)], "")
-    keys |= dict.fromkeys([_wide(_hash64(" ".join(words)), FoldKey.TITLE) for words in title.keys], "")
-    for kind, own, named in ((FoldKey.DOI, sketch.dois, sketch.cited), (FoldKey.ADDRESS, sketch.urls, sketch.outs)):
-        keys |= {_wide(value, kind): _NAMED for value in named}
-        keys |= {_wide(value, kind): "" for value in own}
-    return keys
-
-
-def _runs(sketch: Sketch) -> set[int]:
-    """Those a text is looked up by: the smallest of its beginning, and of the whole, that both texts choose alike."""
-    return {*sorted(sketch.lead)[:RUNS_OF_LEAD], *sorted(sketch.sample)[:RUNS]}
-
-
-def _anchor_keys(sketch: Sketch) -> list[int]:
-    """Without a language nothing is a translation of another."""
-    if not sketch.language:
-        return []
-    lists = ((sketch.names, NAMES), (sketch.figures, FIGURES), (sketch.stems, STEMS))
-    return [anchor << 3 | FoldKey.ANCHOR for anchors, count in lists for anchor in sorted(anchors)[:count]]
-
-
-def _hash64(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
-
-
-def _wide(value: int, kind: FoldKey) -> int:
-    """A 64-bit hash that says its kind, signed as databases keep integers."""
-    marked = value & ~_KIND | kind
-    return marked - (1 << 64) if marked >> 63 else marked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,18 +57,31 @@ def choose(entries: Sequence[Entry], keys: Sequence[FoldKeys], holders: Mapping[
     held: defaultdict[int, list[Holder]] = defaultdict(list)
     for key, found in holders.items():
         held[key] = [Holder(here.get(id_, id_), note) for id_, note in found]
+    met = _met(keys) | held.keys()
     noted: dict[str, FoldKeys] = {}
     stored, beside = [], []
     for place, (entry, own) in enumerate(zip(entries, keys, strict=True)):
-        telling = {key: note for key, note in own.items() if len(held[key]) < _MAX_HOLDERS[key & _KIND]}
+        shared = met.intersection(own)  # of most entries none
+        crowded = {key for key in shared if len(held[key]) >= _MAX_HOLDERS[key & _KIND]}
+        telling = {key: own[key] for key in shared - crowded}
         best = _best(telling, held, without=~place)
-        noted[entry.mark] = telling
+        noted[entry.mark] = {key: note for key, note in own.items() if key not in crowded} if crowded else own
         stored.append(tuple(id_ for id_ in best if id_ >= 0))
         beside.append(tuple(~id_ for id_ in best if id_ < 0))
         for key, note in telling.items():
             if not entry.id or all(id_ != ~place for id_, _ in held[key]):
                 held[key].append(Holder(~place, note))
     return Choice(keys=noted, stored=tuple(stored), beside=tuple(beside))
+
+
+def _met(keys: Iterable[FoldKeys]) -> set[int]:
+    """The keys that two entries at hand have in common."""
+    seen: set[int] = set()
+    met: set[int] = set()
+    for own in keys:
+        met |= seen.intersection(own)
+        seen.update(own)
+    return met
 
 
 def _best(keys: FoldKeys, held: Mapping[int, Iterable[Holder]], *, without: int) -> list[int]:

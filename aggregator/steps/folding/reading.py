@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from hashlib import blake2b
 from html import unescape
 from zlib import crc32
 
@@ -39,4 +40,10 @@ def is_roundup(entry: ParsedEntry) -> bool:
 
 
 def hash32(text: str) -> int:
+    """Quick to make, and to be met by chance: of words, that tell something when many are alike."""
     return crc32(text.encode("utf-8", "surrogatepass"))
+
+
+def hash64(text: str) -> int:
+    """Met by chance in no feed: of what tells something by itself, as addresses do."""
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")

@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import struct
+from collections.abc import Collection, Iterable, Sequence
+from zlib import crc32
 
-from aggregator.steps.folding.reading import hash32
+from aggregator.steps.folding.reading import MAX_WORDS, hash32
 
 RUN = 4
 LEAD = 90
 SAMPLE = 80
+_FACTORS = (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F)
+"""Of the first to the last word of a run; odd, without a pattern in their bits."""
+_LANE = struct.Struct("<Q").size * 8
+_LOWER_HALVES = int.from_bytes(struct.pack(f"<{MAX_WORDS}Q", *[0xFFFFFFFF] * MAX_WORDS), "little")
 
 
-class WordHashes(dict[str, int]):
-    """The hash of each word of a document, worked out once."""
+def shingles(words: Sequence[str]) -> list[int]:
+    """The runs of a text of at most `MAX_WORDS` words, in order; of a text shorter than one run, all of it.
 
-    def __missing__(self, word: str) -> int:
-        self[word] = value = hash32(word)
-        return value
-
-
-def shingles(words: Sequence[str], hashes: WordHashes) -> list[int]:
-    """The runs of a text, in order; of a text shorter than one run, all of it."""
+    A run is the sum of its words' hashes, each times the factor of its place. The hashes of all words lie side by
+    side in one integer, each in the lower half of 64 bits: so one product is that of every word of the text.
+    """
     if len(words) < RUN:
         return [hash32(" ".join(words))] if words else []
-    values = list(map(hashes.__getitem__, words))
-    return [
-        (a * 0x9E3779B1 + b * 0x85EBCA77 + c * 0xC2B2AE3D + d * 0x27D4EB2F) & 0xFFFFFFFF
-        for a, b, c, d in zip(values, values[1:], values[2:], values[3:], strict=False)
-    ]
+    hashes = [*map(crc32, " ".join(words).encode("utf-8", "surrogatepass").split(b" "))]
+    lanes = int.from_bytes(struct.pack(f"<{len(hashes)}Q", *hashes), "little")
+    sums = sum((lanes >> _LANE * place) * factor & _LOWER_HALVES for place, factor in enumerate(_FACTORS))
+    octets = (sums & _LOWER_HALVES).to_bytes(len(hashes) * _LANE // 8, "little")
+    return [*struct.unpack_from(f"<{len(hashes) - RUN + 1}Q", octets)]
 
 
-def boilerplate(texts: Iterable[Sequence[int]]) -> set[int]:
+def boilerplate(texts: Iterable[Collection[int]]) -> set[int]:
     """The runs that three entries of one document have in common: they are the publisher's, not the works'."""
     once: set[int] = set()
     twice: set[int] = set()
@@ -47,5 +49,6 @@ def sampled(text: Iterable[int]) -> tuple[int, frozenset[int]]:
     kept, scale = frozenset(text), 0
     while len(kept) > SAMPLE:
         scale += 1
-        kept = frozenset(value for value in kept if not value & ((1 << scale) - 1))
+        rest = (1 << scale) - 1
+        kept = frozenset([value for value in kept if not value & rest])
     return scale, kept

@@ -9,9 +9,8 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain
 
-_WIDE = ("urls", "outs", "dois", "cited")
-_NARROW = ("lead", "sample", "names", "figures", "stems")
 _HEAD = struct.Struct("<I2sBB9B")
 
 
@@ -50,15 +49,20 @@ def remembering(sketch: Sketch, before: Sketch) -> Sketch:
 
 
 def pack(sketch: Sketch) -> bytes:
-    """The sketch as octets, the same on every machine."""
-    wide, narrow = ([sorted(getattr(sketch, name)) for name in names] for names in (_WIDE, _NARROW))
-    counts = [len(values) for values in (*wide, *narrow)]
+    """The sketch as octets, for any machine."""
+    wide = sketch.urls, sketch.outs, sketch.dois, sketch.cited
+    narrow = sketch.lead, sketch.sample, sketch.names, sketch.figures, sketch.stems
+    counts = [*map(len, wide), *map(len, narrow)]
     head = _HEAD.pack(sketch.length, sketch.language.encode("ascii"), sketch.scale, sketch.roundup, *counts)
-    body = struct.Struct(f"<{sum(counts[:4])}Q{sum(counts[4:])}I")
-    return head + body.pack(*(value for values in (*wide, *narrow) for value in values))
+    return head + struct.pack(f"<{sum(counts[:4])}Q{sum(counts[4:])}I", *chain(*wide, *narrow))
 
 
-@lru_cache(maxsize=768)  # a batch of polling; some 25 KB each
+def language_in(octets: bytes) -> str:
+    """The language of a packed sketch."""
+    return _HEAD.unpack_from(octets)[1].decode("ascii").rstrip("\0") if octets else ""
+
+
+@lru_cache(maxsize=256)  # of 25 KB: entries that are compared with many come one soon after another
 def unpack(octets: bytes) -> Sketch:
     """What `pack` made; no octets at all are the sketch of nothing."""
     if not octets:

@@ -1,85 +1,96 @@
-"""Entry -> sketch and the keys by which it is looked up, while its document is at hand.
+"""Document -> a sketch of each entry, while what the entries have in common is at hand.
 
-refresh: ... normalise > identity > **sketch** > entries.known ...
+refresh: ... normalise > identity > **sketch** > keys > entries.known ...
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from hashlib import blake2b
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from urllib.parse import unquote
 
 from aggregator.model.parsed import ParsedEntry, ParsedFeed
-from aggregator.steps.folding import anchors
-from aggregator.steps.folding.reading import is_roundup, text_of, words
-from aggregator.steps.folding.shingles import LEAD, WordHashes, boilerplate, sampled, shingles
+from aggregator.steps.folding.anchors import NAMES, STEMS, Beginnings, figures, is_long, language_of, names
+from aggregator.steps.folding.reading import hash64, is_roundup, text_of, words
+from aggregator.steps.folding.shingles import LEAD, boilerplate, sampled, shingles
 from aggregator.steps.folding.sketch import Sketch
-from aggregator.urls import canonical_url, is_site_root
+from aggregator.urls import canonical_url, dois_in, is_site_root
 
 MAX_OUTS = 6
 MAX_DOIS = 2
 """A text with more DOIs lists what it read."""
 _REPEATED = 3
 _HREF = re.compile(r'<a\b[^<>]*?\bhref="(https?://[^"]+)"')
-_DOI = re.compile(r"\b10\.\d{4,9}/[^\s\"'<>&?#]+", re.IGNORECASE)
 
 
 def sketches(feed: ParsedFeed) -> tuple[Sketch, ...]:
     """One sketch for each entry, in order; what the entries of the document repeat is left out of all."""
-    entries = feed.entries
-    texts = [text_of(entry) for entry in entries]
-    cut = [words(text) for text in texts]
-    hashes = WordHashes()
-    runs = [shingles(found, hashes) for found in cut]
-    common = boilerplate(runs)
-    own = [own_addresses(entry) for entry in entries]
-    links = [_links(entry) for entry in entries]
-    shared = _shared(own, entries)
-    usual = {
-        link for link, count in Counter(link for found in links for link in set(found)).items() if count >= _REPEATED
-    }
-    return tuple(
-        _sketch(
-            entry,
-            text,
-            found,
-            runs=[run for run in said if run not in common] if common else said,
-            urls=[url for url in urls if url not in shared],
-            outs=[out for out in outs if out not in usual and out not in urls],
+    texts = [_Text.of(entry) for entry in feed.entries]
+    document = _Document(feed.entries, texts)
+    return tuple(document.sketch(entry, text) for entry, text in zip(feed.entries, texts, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """What is read off one entry."""
+
+    words: Sequence[str]
+    runs: Sequence[int]
+    names: Sequence[str]
+    figures: frozenset[int]
+    own: Sequence[str]
+    links: Sequence[str]
+
+    @classmethod
+    def of(cls, entry: ParsedEntry) -> _Text:
+        text = text_of(entry)
+        found = words(text)
+        said = f"{entry.title}. {text}"
+        return cls(
+            words=found,
+            runs=shingles(found),
+            names=names(said),
+            figures=figures(said),
+            own=own_addresses(entry),
+            links=_links(entry),
         )
-        for entry, text, found, said, urls, outs in zip(entries, texts, cut, runs, own, links, strict=True)
-    )
 
 
-def _sketch(
-    entry: ParsedEntry,
-    text: str,
-    found: Sequence[str],
-    *,
-    runs: Sequence[int],
-    urls: Sequence[str],
-    outs: Sequence[str],
-) -> Sketch:
-    dois = _dois(entry)
-    scale, sample = sampled(runs)
-    said = f"{entry.title}. {text}"
-    return Sketch(
-        language=anchors.language_of(found, entry.language),
-        length=len(found),
-        scale=scale,
-        roundup=is_roundup(entry),
-        urls=frozenset(map(_hash64, urls)),
-        outs=frozenset(map(_hash64, outs[:MAX_OUTS])),
-        dois=frozenset(map(_hash64, dois)),
-        cited=frozenset(map(_hash64, _cited(entry) - dois)),
-        lead=frozenset(runs[:LEAD]),
-        sample=sample,
-        names=anchors.names(said),
-        figures=anchors.figures(said),
-        stems=anchors.stems(found),
-    )
+class _Document:
+    """What the entries of one document have in common, and is no entry's own."""
+
+    def __init__(self, entries: Sequence[ParsedEntry], texts: Sequence[_Text]) -> None:
+        self._boilerplate = boilerplate(text.runs for text in texts)
+        self._shared = _shared([text.own for text in texts], entries)
+        linked = Counter(chain.from_iterable(text.links for text in texts))
+        self._usual = {link for link, count in linked.items() if count >= _REPEATED}
+        self._names = Beginnings(chain.from_iterable(text.names for text in texts))
+        self._stems = Beginnings(word for text in texts for word in text.words if is_long(word))
+
+    def sketch(self, entry: ParsedEntry, text: _Text) -> Sketch:
+        """The sketch of one of the entries."""
+        common = self._boilerplate
+        runs = [run for run in text.runs if run not in common] if common else text.runs
+        scale, sample = sampled(runs)
+        dois = _dois(entry)
+        return Sketch(
+            language=language_of(text.words, entry.language),
+            length=len(text.words),
+            scale=scale,
+            roundup=is_roundup(entry),
+            urls=_hashed(url for url in text.own if url not in self._shared),
+            outs=_hashed([out for out in text.links if out not in self._usual and out not in text.own][:MAX_OUTS]),
+            dois=_hashed(dois),
+            cited=_hashed(_cited(entry) - dois),
+            lead=frozenset(runs[:LEAD]),
+            sample=sample,
+            names=self._names.of(text.names, NAMES),
+            figures=text.figures,
+            stems=self._stems.of(text.words, STEMS),
+        )
 
 
 def own_addresses(entry: ParsedEntry) -> list[str]:
@@ -112,14 +123,14 @@ def _links(entry: ParsedEntry) -> list[str]:
 
 def _dois(entry: ParsedEntry) -> set[str]:
     """Its own: said to be so, or its address."""
-    return {doi.lower() for doi in (entry.doi, *_DOI.findall(unquote(entry.url or ""))) if doi}
+    return {doi.lower() for doi in (entry.doi, *dois_in(unquote(entry.url or ""))) if doi}
 
 
 def _cited(entry: ParsedEntry) -> set[str]:
     """Those its text names, unless they are many."""
-    named = {found.lower().rstrip(".,;)") for found in _DOI.findall(f"{entry.content} {entry.summary}")}
+    named = {found.lower().rstrip(".,;)") for found in dois_in(f"{entry.content} {entry.summary}")}
     return named if len(named) <= MAX_DOIS else set()
 
 
-def _hash64(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+def _hashed(texts: Iterable[str]) -> frozenset[int]:
+    return frozenset(map(hash64, texts))

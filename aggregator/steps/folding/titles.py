@@ -63,18 +63,24 @@ class Title:
     heart: tuple[str, ...]
     figures: frozenset[str]
 
-    @property
-    def keys(self) -> set[tuple[str, ...]]:
-        """What the title may be looked up by: no single word."""
-        return {words for words in (self.words, self.heart) if len(words) >= 2}
 
-
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=512)
 def read_title(title: str) -> Title:
-    """A title as folding reads it."""
-    words = tuple(words_of(title))
-    heart = tuple(words_of(_TAIL.sub("", _LABEL.sub("", title)))) or words
-    return Title(words, heart if len(heart) >= 2 else words, frozenset(_figures(words)))
+    """A title as folding compares it."""
+    words, heart = map(tuple, _words_and_heart(title))
+    return Title(words, heart, frozenset(_figures(words)))
+
+
+def title_keys(title: str) -> set[str]:
+    """What a title is looked up by: its words and those of its heart, but no single word."""
+    return {" ".join(words) for words in _words_and_heart(title) if len(words) >= 2}
+
+
+def _words_and_heart(title: str) -> tuple[list[str], list[str]]:
+    words = words_of(title)
+    bare = _TAIL.sub("", _LABEL.sub("", title))
+    heart = words if bare == title else words_of(bare)
+    return words, heart if len(heart) >= 2 else words
 
 
 def _figures(words: tuple[str, ...]) -> Iterable[str]:

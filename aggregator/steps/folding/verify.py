@@ -22,6 +22,10 @@ MANY = 40
 """Shared runs that prove a text by themselves; a publisher's slogans are shorter."""
 SHORT = 60
 """Texts of no more words differ by their figures."""
+TRANSLATED_WORDS = 40
+"""Shorter texts are not seen to be translations."""
+ANCHORS_SHARED = 10
+"""The weight of what two texts must share to be seen as translations; a name or a figure weighs 2, a stem 1."""
 LONG = 150
 """So many words are no slogan of a publisher."""
 
@@ -118,7 +122,7 @@ class Pair:
             max(24, 2 * count + 2 * len(sketch.figures) + len(sketch.stems))
             for count, sketch in zip(names, self.sketches, strict=True)
         )
-        return shared / (one_size * other_size) ** 0.5 if shared >= 10 else 0.0
+        return shared / (one_size * other_size) ** 0.5 if shared >= ANCHORS_SHARED else 0.0
 
     @property
     def one_work(self) -> bool:
@@ -221,7 +225,7 @@ def _same_title(pair: Pair) -> Judgement | None:
 
 
 def _translation(pair: Pair) -> Judgement | None:
-    if not pair.translated or pair.apart > TRANSLATION_DAYS or pair.shorter < 40 or pair.ratio < 0.5:
+    if not pair.translated or pair.apart > TRANSLATION_DAYS or pair.shorter < TRANSLATED_WORDS or pair.ratio < 0.5:
         return None
     if pair.anchors < 0.26:
         return None

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aggregator.model.parsed import Category, Link, Person, RawEntry, Source
+from aggregator.urls import dois_in
 
 Item = dict[str, Any]
 """What feedparser gives for a feed, an item or an element; read by `dict.get`, for its own `get` guesses and warns."""
 
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
-DOI = re.compile(r"\b10\.\d{4,9}/[^\s\"'<>?#&]+", re.IGNORECASE)
 
 MAX_AUTHOR = 500
 AUTHOR = re.compile(
@@ -222,5 +222,4 @@ def _doi(item: Item, links: tuple[Link, ...]) -> str | None:
     guid = _guid(item) or ""
     claims.append(guid if "doi" in guid.lower() else None)
     claims += [link.href for link in links if link.rel == "alternate" and "doi.org/" in link.href]
-    found = (DOI.search(claim) for claim in claims if claim)
-    return next((match[0].rstrip(".,;)") for match in found if match), None)
+    return next((doi for claim in claims if claim for doi in dois_in(claim)), None)

@@ -19,7 +19,8 @@ from aggregator.model.story import RELATED
 from aggregator.steps.decide import _entry
 from aggregator.steps.folding.clustering import cluster, member_of
 from aggregator.steps.folding.compare import compare
-from aggregator.steps.folding.lookup import choose, keys_of
+from aggregator.steps.folding.keys import keys_of
+from aggregator.steps.folding.lookup import choose
 from aggregator.steps.normalise import normalise
 from tests.fakes import START
 

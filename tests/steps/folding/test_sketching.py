@@ -8,10 +8,10 @@ from aggregator.model.entry import Entry, EntryKeys
 from aggregator.model.feed import Feed
 from aggregator.model.parsed import Link, ParsedEntry, ParsedFeed, SafeHtml
 from aggregator.steps.decide import _entry
-from aggregator.steps.folding.lookup import keys_of
+from aggregator.steps.folding.keys import keys_of, with_sketch
 from aggregator.steps.folding.reading import MAX_WORDS, text_of, words
-from aggregator.steps.folding.shingles import LEAD, SAMPLE, WordHashes, boilerplate, sampled, shingles
-from aggregator.steps.folding.sketch import MAX_OWN, Sketch, pack, remembering, unpack
+from aggregator.steps.folding.shingles import LEAD, SAMPLE, boilerplate, sampled, shingles
+from aggregator.steps.folding.sketch import MAX_OWN, Sketch, language_in, pack, remembering, unpack
 from aggregator.steps.folding.sketching import sketches
 from tests.fakes import START, parsed
 
@@ -107,10 +107,9 @@ def test_a_text_of_characters_without_spaces_is_cut_into_them() -> None:
 
 
 def test_runs_are_of_four_words_and_shorter_texts_are_one() -> None:
-    hashes = WordHashes()
-    assert len(shingles("a b c d e".split(), hashes)) == 2
-    assert len(shingles(["a", "b"], hashes)) == 1
-    assert shingles([], hashes) == []
+    assert len(shingles("a b c d e".split())) == 2
+    assert len(shingles(["a", "b"])) == 1
+    assert shingles([]) == []
     assert boilerplate([[1, 2], [2, 3], [2, 3]]) == {2}
 
 
@@ -125,7 +124,9 @@ def test_a_sketch_is_the_same_after_its_way_through_octets() -> None:
         parsed("One", doi="10.5555/1", content=SafeHtml("<p>The words of the text, with Riga and 2,000.</p>"))
     )
     assert unpack(pack(made)) == made
+    assert language_in(pack(replace(made, language="es"))) == "es"
     assert unpack(b"") == Sketch()
+    assert language_in(b"") == ""
 
 
 def test_an_edited_entry_is_still_known_by_what_it_was() -> None:
@@ -166,5 +167,5 @@ def test_of_a_hostile_entry_no_more_is_remembered_than_of_another(text: str) -> 
 
 def entry_of(item: ParsedEntry) -> Entry:
     (made,) = sketches(ParsedFeed(format="rss20", entries=(item,)))
-    keys = EntryKeys(identity=(b"i",), digest=b"", sketch=pack(made))
+    keys = with_sketch(EntryKeys(identity=(b"i",), digest=b""), made, item.title)
     return _entry(Feed(id="a", url="https://a.example/rss", name="a"), item, keys, now=START)

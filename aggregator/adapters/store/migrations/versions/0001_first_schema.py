@@ -123,6 +123,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("mark", name=op.f("uq_entries_mark")),
     )
     op.create_index(op.f("ix_entries_feed_id_story_seq"), "entries", ["feed_id", "story_seq"])
+    op.create_index(op.f("ix_entries_first_seen"), "entries", ["first_seen"])
     op.create_index(op.f("ix_entries_story_seq"), "entries", ["story_seq"])
 
     op.create_table(
@@ -204,9 +205,7 @@ def upgrade() -> None:
         "fold_keys",
         sa.Column("hash", sa.BigInteger(), nullable=False),
         sa.Column("entry_id", sa.Integer(), nullable=False),
-        sa.Column("note", sa.String(length=2), nullable=False),
-        sa.Column("day", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(["entry_id"], ["entries.id"], name=op.f("fk_fold_keys_entry_id")),
+        sa.Column("note", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("hash", "entry_id", name=op.f("pk_fold_keys")),
         sqlite_with_rowid=False,
     )
