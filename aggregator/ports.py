@@ -12,7 +12,9 @@ from aggregator.model.entry import Entry, KnownEntry
 from aggregator.model.feed import Feed, FeedState
 from aggregator.model.newsletter import Issue, Newsletter, Slot
 from aggregator.model.poll import FeedUpdate, FetchOutcome, FetchRequest, PollOutcome
+from aggregator.model.search import Indexed, Order, Stale
 from aggregator.model.story import Candidate, Clustering, FoldKeys, Holder, Member, Story, StoryLink
+from aggregator.query import Query
 
 
 class Clock(Protocol):
@@ -98,11 +100,29 @@ class StoryStore(Protocol):
     def get(self, story_id: str) -> Story | None:
         """The Story; an id that was merged away gives the Story it went into."""
 
+    def numbered(self, seqs: Collection[int]) -> Mapping[int, Story]:
+        """Those of these Stories that are there, by `seq`."""
+
     def last_seq(self) -> int:
         """The highest `seq` given, 0 when there is none."""
 
     def version(self) -> str:
         """A text that changes whenever any Story, entry or tag changed."""
+
+
+class SearchStore(Protocol):
+    def stale(self, limit: int) -> Sequence[Stale]:
+        """Stories that changed since the index took them in, the latest to come first."""
+
+    def put(self, items: Sequence[Indexed]) -> int:
+        """Take in those that have not changed again meanwhile; returns how many."""
+
+    def find(
+        self, query: Query, now: datetime, *, order: Order = Order.DATE, below: int | None = None, limit: int
+    ) -> Sequence[int]:
+        """The places (below one) of all Stories in the index that match, in this order, and maybe of some that do not.
+
+        `Order.RELEVANCE` weighs the newest that match, knows no `below`, and may leave others out."""
 
 
 class PublicationStore(Protocol):

@@ -19,20 +19,20 @@ from difflib import get_close_matches
 from operator import attrgetter
 
 from aggregator.errors import QueryError
-from aggregator.subject import Subject, Text, entry_subject, runs_on, slug, story_subject, words_of
+from aggregator.subject import BREAK, Subject, Text, entry_subject, runs_on, slug, story_subject, words_of
 
-__all__ = ["FIELDS", "Query", "Subject", "entry_subject", "parse_query", "required_tags", "slug", "story_subject"]
+__all__ = ["FIELDS", "Query", "Subject", "entry_subject", "parse_query", "slug", "story_subject"]
 
 MAX_LENGTH = 4000
 MAX_DEPTH = 100
 
 # --- the tree -------------------------------------------------------------------------------------
 
-_TEXT_FIELDS = {"": "everywhere", "author": "author", "title": "title", "text": "body", "category": "category"}
+TEXT_FIELDS = {"": "everywhere", "author": "author", "title": "title", "text": "body", "category": "category"}
 _TAG_FIELDS = dict.fromkeys(("country", "region", "topic", "type", "publisher", "tag"), "tags")
-_NAME_FIELDS = {**_TAG_FIELDS, "feed": "feeds", "lang": "languages"}
-_DATE_FIELDS = ("since", "until")
-FIELDS = (*_NAME_FIELDS, *filter(None, _TEXT_FIELDS), *_DATE_FIELDS)
+NAME_FIELDS = {**_TAG_FIELDS, "feed": "feeds", "lang": "languages"}
+DATE_FIELDS = ("since", "until")
+FIELDS = (*NAME_FIELDS, *filter(None, TEXT_FIELDS), *DATE_FIELDS)
 
 Test = Callable[[Subject, datetime], bool]
 
@@ -50,6 +50,11 @@ class Term:
     field: str
     value: str
     prefix: bool = False
+
+    @property
+    def words(self) -> list[str]:
+        """Its value, folded as texts are; what stands between two texts can be asked for by nobody."""
+        return words_of(self.value.replace(BREAK, " "))
 
     def __str__(self) -> str:
         name = f"{self.field}:" if self.field else ""
@@ -106,23 +111,6 @@ class Query:
         return self._test(subject, now)
 
 
-def required_tags(query: Query) -> frozenset[str]:
-    """Tags that every match is sure to carry (for narrowing a search; often fewer than the query names)."""
-    return _required(query.root)
-
-
-def _required(node: Node) -> frozenset[str]:
-    match node:
-        case Term(prefix=False) if node.field in _TAG_FIELDS:
-            return frozenset((_name(node),))
-        case And():
-            return frozenset().union(*map(_required, node.parts))
-        case Or():
-            return frozenset.intersection(*map(_required, node.parts))
-        case _:
-            return frozenset()
-
-
 # --- matching -------------------------------------------------------------------------------------
 
 
@@ -150,10 +138,10 @@ def _compile_any(parts: tuple[Node, ...]) -> Test:
     for part in parts:
         if not isinstance(part, Term):
             tests.append(_compile(part))
-        elif part.field in _TEXT_FIELDS:
-            texts.setdefault(_TEXT_FIELDS[part.field], []).append(part)
-        elif part.field in _NAME_FIELDS:
-            names.setdefault(_NAME_FIELDS[part.field], []).append(part)
+        elif part.field in TEXT_FIELDS:
+            texts.setdefault(TEXT_FIELDS[part.field], []).append(part)
+        elif part.field in NAME_FIELDS:
+            names.setdefault(NAME_FIELDS[part.field], []).append(part)
         else:
             tests.append(_compile_date(part))
     tests[:0] = [_compile_names(scope, terms) for scope, terms in names.items()]
@@ -163,14 +151,14 @@ def _compile_any(parts: tuple[Node, ...]) -> Test:
 
 def _compile_names(scope: str, terms: Iterable[Term]) -> Test:
     names_of: Callable[[Subject], frozenset[str]] = attrgetter(scope)
-    exact = {_name(term) for term in terms if not term.prefix}
-    starts = tuple(_name(term) for term in terms if term.prefix)
+    exact = {name_of(term) for term in terms if not term.prefix}
+    starts = tuple(name_of(term) for term in terms if term.prefix)
     if not starts:
         return lambda subject, now: not names_of(subject).isdisjoint(exact)
     return lambda subject, now: any(name in exact or name.startswith(starts) for name in names_of(subject))
 
 
-def _name(term: Term) -> str:
+def name_of(term: Term) -> str:
     """The tag, feed or language a term names, as a Subject holds it."""
     if term.field in ("feed", "lang"):
         value = term.value.lower()
@@ -185,7 +173,7 @@ def _compile_text(scope: str, terms: Iterable[Term]) -> Test:
     phrases: dict[str, list[str]] = {}  # by the longest word, which the set of words rules out soonest
     anywhere: list[str] = []
     for term in terms:
-        parts = words_of(term.value)
+        parts = term.words
         start, end = "" if runs_on(parts[0]) else " ", "" if term.prefix or runs_on(parts[-1]) else " "
         needle = f"{start}{' '.join(parts)}{end}"
         whole = [part for part in parts[: len(parts) - term.prefix] if not runs_on(part)]
@@ -216,13 +204,13 @@ _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(day
 
 
 def _compile_date(term: Term) -> Test:
-    bound = _bound(term)
+    bound = bound_of(term)
     if term.field == "since":
         return lambda subject, now: subject.date is not None and subject.date >= bound(now)
     return lambda subject, now: subject.date is not None and subject.date <= bound(now)
 
 
-def _bound(term: Term) -> Callable[[datetime], datetime]:
+def bound_of(term: Term) -> Callable[[datetime], datetime]:
     """The moment a date term names, given now; a day stands for its first moment, after `until:` for its last."""
     if ago := _AGO.fullmatch(term.value.lower()):
         age = int(ago[1]) * _UNITS[ago[2]]
@@ -238,17 +226,17 @@ def _bound(term: Term) -> Callable[[datetime], datetime]:
 
 def _fault(term: Term) -> str | None:
     """What is wrong with a term, if anything."""
-    if term.field in _DATE_FIELDS:
+    if term.field in DATE_FIELDS:
         try:
-            _bound(term)
+            bound_of(term)
         except ValueError:
             return f"{term.field}: takes a date as 2026-01-31 or an age as 12h, 30d or 8w, not {term.value!r}"
         return "a date takes no *" if term.prefix else None
-    if term.field in _TEXT_FIELDS and not words_of(term.value):
+    if term.field in TEXT_FIELDS and not term.words:
         return "a search term needs a letter or a digit"
     if term.field == "tag" and ":" not in term.value:
         return "a tag is written namespace:name, as in tag:topic:energy"
-    if not term.prefix and _name(term).endswith(":"):
+    if not term.prefix and name_of(term).endswith(":"):
         return f"{term.field}: needs a name after it"
     return None
 

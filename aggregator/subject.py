@@ -21,9 +21,9 @@ MAX_SLUG = 64
 
 # --- folding --------------------------------------------------------------------------------------
 
-_BREAK = "\x02"
+BREAK = "\x02"
 """Stands between joined texts as a word of its own, so that no phrase reaches across."""
-_ASCII = {code: chr(code).lower() if chr(code).isalnum() else " " for code in range(128)} | {0x02: _BREAK}
+_ASCII = {code: chr(code).lower() if chr(code).isalnum() else " " for code in range(128)} | {0x02: BREAK}
 _LETTERS = {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ı": "i"}
 """Latin letters that Unicode does not take apart, but people write without their stroke or ligature."""
 _SPELLINGS = tuple(
@@ -70,7 +70,7 @@ def runs_on(word: str) -> bool:
 
 def slug(text: str) -> str:
     """The words of a text as one name, at most `MAX_SLUG` characters; "" when it has no letter or digit."""
-    return "-".join(words_of(text.replace(_BREAK, " ")))[:MAX_SLUG].rstrip("-")
+    return "-".join(words_of(text.replace(BREAK, " ")))[:MAX_SLUG].rstrip("-")
 
 
 def tag_name(namespace: str, text: str) -> str:
@@ -126,16 +126,16 @@ class Subject:
     def everywhere(self) -> Text:
         whole = Text([])
         whole.words = self.title.words | self.body.words
-        whole.line = f"{self.title.line}{_BREAK}{self.body.line}"
+        whole.line = f"{self.title.line}{BREAK}{self.body.line}"
         return whole
 
     @cached_property
     def category(self) -> Text:
-        return Text(words_of(f" {_BREAK} ".join(self._categories)))
+        return Text(words_of(f" {BREAK} ".join(self._categories)))
 
     @cached_property
     def author(self) -> Text:
-        return Text(words_of(f" {_BREAK} ".join(self._authors)))
+        return Text(words_of(f" {BREAK} ".join(self._authors)))
 
 
 _INLINE = re.compile(r"</?(?:a|abbr|b|bdi|em|i|mark|s|small|span|strong|u|wbr)(?:\s(?:[^<>\"]+|\"[^\"]*\")*+)?>")
@@ -167,7 +167,7 @@ def story_subject(story: Story) -> Subject:
     """A story as a query sees it: the words, tags and feeds of all its entries, the date of its head."""
     entries = story.entries
     return Subject(
-        title=f" {_BREAK} ".join(entry.title for entry in entries),
+        title=f" {BREAK} ".join(entry.title for entry in entries),
         text=lambda: _text_of(entries),
         tags=(tag.name for entry in entries for tag in entry.tags),
         categories=(category_words(category) for entry in entries for category in entry.categories),
@@ -185,4 +185,4 @@ def category_words(category: Category) -> str:
 
 def _text_of(entries: Iterable[ParsedEntry]) -> str:
     pieces = dict.fromkeys(html for entry in entries for html in (entry.summary, entry.content) if html)
-    return f" {_BREAK} ".join(map(plain_text, pieces))
+    return f" {BREAK} ".join(map(plain_text, pieces))

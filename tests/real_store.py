@@ -11,11 +11,12 @@ from aggregator.adapters.store.entries import SqlEntryStore
 from aggregator.adapters.store.feeds import SqlFeedStore
 from aggregator.adapters.store.kinship import SqlFoldStore
 from aggregator.adapters.store.migrate import migrate
+from aggregator.adapters.store.search import SqlSearchStore
 from aggregator.adapters.store.stories import SqlStoryStore
 
 
-class SqlStore(SqlFeedStore, SqlEntryStore, SqlFoldStore, SqlStoryStore):
-    """`FeedStore`, `EntryStore`, `FoldStore` and `StoryStore` at once."""
+class SqlStore(SqlFeedStore, SqlEntryStore, SqlFoldStore, SqlStoryStore, SqlSearchStore):
+    """`FeedStore`, `EntryStore`, `FoldStore`, `StoryStore` and `SearchStore` at once."""
 
 
 @contextmanager

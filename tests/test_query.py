@@ -27,9 +27,9 @@ from aggregator.query import (
     Term,
     entry_subject,
     parse_query,
-    required_tags,
     story_subject,
 )
+from aggregator.steps.finding.narrowing import required_tags
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 ARTICLE = Subject(

@@ -14,8 +14,9 @@ from aggregator.model.channel import Channel, Format, Publication, Site
 from aggregator.model.feed import Feed
 from aggregator.model.story import Story
 from aggregator.ports import Clock, PublicationStore, StoryStore
-from aggregator.query import parse_query, required_tags
+from aggregator.query import parse_query
 from aggregator.steps.feedwriter.writer import write_channel
+from aggregator.steps.finding.narrowing import required_tags
 from aggregator.steps.selection import matching
 
 SCANNED = 5_000

@@ -6,7 +6,8 @@ from time import monotonic
 
 from aggregator.model.story import Story
 from aggregator.ports import StoryStore
-from aggregator.query import Query, required_tags, story_subject
+from aggregator.query import Query, story_subject
+from aggregator.steps.finding.narrowing import required_tags
 
 STORIES = 1000
 SECONDS = 1.0

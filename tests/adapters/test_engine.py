@@ -26,8 +26,13 @@ def test_migrating_gives_the_schema_of_the_code_and_is_idempotent(tmp_path: Path
     assert migrate(database) is True
     assert migrate(database) is False
     with database.read() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection, opts={"include_name": _is_ours}), metadata) == []
     database.close()
+
+
+def _is_ours(name: str | None, kind: str, parents: object) -> bool:
+    """The search index is each database's own, with tables behind it that SQLite makes."""
+    return not (kind == "table" and str(name).startswith("story_words"))
 
 
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:

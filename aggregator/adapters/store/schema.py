@@ -93,6 +93,20 @@ story_redirects = Table(
     Column("story_id", String, nullable=False, index=True),
 )
 
+stale_stories = Table(
+    "stale_stories",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("turn", BigInteger, nullable=False),
+)
+
+story_places = Table(
+    "story_places",  # where `story_words` has each Story; that table is the index of each database: see `wordindex.py`
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("place", BigInteger, nullable=False),
+)
+
 entries = Table(
     "entries",
     metadata,

@@ -1,7 +1,12 @@
-"""Stories: founded and merged inside the transaction of `feeds.py`, read newest first."""
+"""Stories: founded and merged inside the transaction of `feeds.py`, read newest first.
 
+Each change puts the Story on the list of the stale, from which the search index takes it (`search.py`).
+"""
+
+import secrets
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -17,12 +22,13 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    true,
     update,
 )
 
 from aggregator.adapters.store.engine import Database, upsert
 from aggregator.adapters.store.entries import chunks, load_entries
-from aggregator.adapters.store.schema import entries, entry_tags, facts, stories, story_redirects
+from aggregator.adapters.store.schema import entries, entry_tags, facts, stale_stories, stories, story_redirects
 from aggregator.model.story import Clustering, Move, Story
 
 VERSION = "stories_version"
@@ -63,6 +69,11 @@ class SqlStoryStore:
         """A text that changes whenever any Story, entry or tag changed."""
         with self._database.read() as connection:
             return connection.scalar(select(facts.c.value).where(facts.c.name == VERSION)) or "0"
+
+    def numbered(self, seqs: Collection[int]) -> Mapping[int, Story]:
+        """Those of these Stories that are there, by `seq`."""
+        with self._database.read() as connection:
+            return load_numbered(connection, seqs)
 
     def _load(self, query: Select[tuple[int, str, datetime, datetime]]) -> Sequence[Story]:
         with self._database.read() as connection:
@@ -123,6 +134,7 @@ def found_stories(connection: Connection, clustering: Clustering, seen: Sequence
     wanted = {placement.story_id for placement, _ in placed}
     query = select(stories.c.id, stories.c.seq)
     found = [row for ids in chunks(wanted) for row in connection.execute(query.where(stories.c.id.in_(ids)))]
+    _make_stale(connection, select(bindparam("seq", type_=Integer)), [{"seq": row.seq} for row in found])
     return {row.id: row.seq for row in found}
 
 
@@ -132,6 +144,7 @@ def move_entries(connection: Connection, moves: Sequence[Move], seqs: Mapping[st
         return
     rows = [{"moved": move.mark, "seq": seqs[move.placement.story_id], "rule": move.placement.rule} for move in moves]
     moved = select(entries.c.id).where(entries.c.mark == bindparam("moved")).scalar_subquery()
+    _make_stale(connection, select(entries.c.story_seq).where(entries.c.mark == bindparam("moved")), rows)
     for statement in (
         update(entries)
         .where(entries.c.mark == bindparam("moved"))
@@ -150,6 +163,8 @@ def merge_stories(connection: Connection, merges: Sequence[tuple[str, str]]) -> 
     source = select(stories.c.seq).where(stories.c.id == young).scalar_subquery()
     moved = select(entries.c.id).where(entries.c.story_seq == target)
     rows = [{"young": young_id, "old": old_id} for young_id, old_id in merges]
+    for merged in (young, old):
+        _make_stale(connection, select(stories.c.seq).where(stories.c.id == merged), rows)
     for statement in (
         update(entries).where(entries.c.story_seq == source).values(story_seq=target),
         update(entry_tags).where(entry_tags.c.entry_id.in_(moved)).values(story_seq=target),
@@ -167,11 +182,27 @@ def touch_stories(
     holding = select(entries.c.story_seq).where(entries.c.id == bindparam("entry_id")).scalar_subquery()
     if entry_ids:
         touched = update(stories).where(stories.c.seq == holding).values(updated=now)
-        connection.execute(touched, [{"entry_id": id_} for id_ in entry_ids])
+        rows = [{"entry_id": id_} for id_ in entry_ids]
+        connection.execute(touched, rows)
+        _make_stale(connection, select(entries.c.story_seq).where(entries.c.id == bindparam("entry_id")), rows)
     if story_ids:
         touched = update(stories).where(stories.c.id == bindparam("story_id")).values(updated=now)
-        connection.execute(touched, [{"story_id": id_} for id_ in story_ids])
+        named = [{"story_id": id_} for id_ in story_ids]
+        connection.execute(touched, named)
+        _make_stale(connection, select(stories.c.seq).where(stories.c.id == bindparam("story_id")), named)
     step = upsert(facts).values(name=VERSION, value="1")
     connection.execute(
         step.on_conflict_do_update(index_elements=["name"], set_={"value": cast(facts.c.value, Integer) + 1})
     )
+
+
+def _make_stale(connection: Connection, seq: Select[tuple[int]], rows: Sequence[dict[str, Any]]) -> None:
+    """Have the index look anew at the Story whose `seq` the query gives, for each row of its parameters.
+
+    A change of what is stale already is another change: `turn` tells, so that neither is taken for the other.
+    """
+    if rows:
+        turn = bindparam("turn", secrets.randbits(62), type_=stale_stories.c.turn.type)
+        statement = upsert(stale_stories).from_select(["seq", "turn"], seq.add_columns(turn).where(true()))
+        changed = statement.on_conflict_do_update(index_elements=["seq"], set_={"turn": statement.excluded.turn})
+        connection.execute(changed, rows)

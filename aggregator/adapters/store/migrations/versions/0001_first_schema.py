@@ -7,7 +7,35 @@ revision = "0001"
 down_revision = None
 
 
+WORDS = {
+    "sqlite": (
+        """CREATE VIRTUAL TABLE story_words USING fts5(
+            title, text, author, category, names, tokenize = "ascii tokenchars '_'", prefix = '2'
+        )""",
+    ),
+    "postgresql": (
+        "CREATE TABLE story_words (rowid bigint PRIMARY KEY, words tsvector NOT NULL)",
+        "CREATE INDEX ix_story_words_words ON story_words USING gin (words)",
+    ),
+}
+"""The search index (`adapters/store/wordindex.py`): words are folded before they come here, so none is folded again."""
+
+
 def upgrade() -> None:
+    for statement in WORDS[op.get_bind().dialect.name]:
+        op.execute(statement)
+    op.create_table(
+        "stale_stories",
+        sa.Column("seq", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("turn", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_stale_stories")),
+    )
+    op.create_table(
+        "story_places",
+        sa.Column("seq", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("place", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_story_places")),
+    )
     op.create_table(
         "facts",
         sa.Column("name", sa.String(), nullable=False),
