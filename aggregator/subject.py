@@ -50,10 +50,28 @@ def words_of(text: str) -> list[str]:
         return text.translate(_ASCII).split()
     for letter, plain in _SPELLINGS:
         text = text.replace(letter, plain)
+    if western := _western(text):
+        return western.split()
     text = unicodedata.normalize("NFKD", text)
-    if not _NOT_LATIN.search(text):  # the way of most European texts: what is left is ASCII, marks and signs
-        return _SIGN.sub(" ", text).encode("ascii", "ignore").decode("ascii").translate(_ASCII).split()
+    if latin := _latin(text):
+        return latin.split()
     return _words_of_any_script(text)
+
+
+def _western(text: str) -> str:
+    """The text folded by one table, as most European texts may be; "" when it has a letter that the table has not."""
+    try:
+        octets = text.encode(_WESTERN).translate(_FOLDED, _SOFT_HYPHEN)
+    except UnicodeEncodeError:
+        return ""
+    return "" if _NO_FOLD in octets else octets.decode("ascii")
+
+
+def _latin(decomposed: str) -> str:
+    """The text folded, when it is ASCII, marks and signs; else ""."""
+    if _NOT_LATIN.search(decomposed):
+        return ""
+    return _SIGN.sub(" ", decomposed).encode("ascii", "ignore").decode("ascii").translate(_ASCII)
 
 
 def _words_of_any_script(decomposed: str) -> list[str]:
@@ -61,6 +79,19 @@ def _words_of_any_script(decomposed: str) -> list[str]:
     if _HAS_UNSPACED.search(text):
         text = _BORDER.sub(" ", text)
     return _WORD.findall(text.replace("_", " "))
+
+
+_WESTERN, _SOFT_HYPHEN, _NO_FOLD = "cp1252", b"\xad", b"\0"
+
+
+def _fold(octet: int) -> bytes:
+    """What a letter of `_WESTERN` becomes, as one octet."""
+    letter = bytes([octet]).decode(_WESTERN, "replace")
+    folded = _latin(unicodedata.normalize("NFKD", letter))
+    return b" " if folded.isspace() else folded.encode() if len(folded) == 1 else _NO_FOLD
+
+
+_FOLDED = b"".join(map(_fold, range(256)))
 
 
 def runs_on(word: str) -> bool:

@@ -37,6 +37,11 @@ _WHOLE = re.compile(
     r"https?://[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?:/[A-Za-z0-9._~%+=&/-]*(?:\?[A-Za-z0-9._~%+=&/-]+)?)?"
 )
 """Addresses that every reader takes as they stand, as most are."""
+_CANONICAL = re.compile(
+    r"https?(://(?!(?:www|amp|m)\.)[a-z0-9-]+(?:\.[a-z0-9-]+)+/(?:[A-Za-z0-9_~-]+/)*"
+    r"(?!(?i:amp)/?$|(?i:index)\.)[A-Za-z0-9_~-]+(?:\.[A-Za-z0-9_~-]+)*)/?"
+)
+"""Addresses of which the canonical form is plain to see."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _DOI = re.compile(r"\b10\.\d{4,9}/[^\s\"'<>?#&]+")
 
@@ -48,7 +53,11 @@ def canonical_url(url: str) -> str | None:
     Dropped: www, m and amp hosts, default ports, fragments (but `#!` routes), tracking parameters, AMP and print
     marks, index pages, a trailing slash. Unwrapped: redirects that carry their target. Idempotent.
     """
-    form = _form(url) if len(url) <= MAX_LENGTH else None
+    if len(url) > MAX_LENGTH:
+        return None
+    if plain := _CANONICAL.fullmatch(url):
+        return "https" + plain[1]
+    form = _form(url)
     while form and (target := _unwrapped(form)):  # each target is shorter than what held it
         form = _form(target)
     return form if form and len(form) <= MAX_LENGTH else None
@@ -70,8 +79,7 @@ def _form(url: str) -> str | None:
 
 def is_site_root(canonical: str) -> bool:
     """Whether a canonical address names a whole site, and so no publication."""
-    parts = urlsplit(canonical)
-    return parts.path in ("", "/") and not parts.query and not parts.fragment
+    return canonical.find("/", len("https://")) == len(canonical) - 1
 
 
 def same_site(one: str, other: str) -> bool:

@@ -285,3 +285,24 @@ def test_a_site_is_a_host_and_what_lies_under_it(one: str, other: str, same: boo
 )
 def test_dois_in_a_text(text: str, dois: list[str]) -> None:
     assert dois_in(text) == dois
+
+
+PIECES = [
+    *"aB1/.-_~é",
+    "www.",
+    "m.",
+    "amp.",
+    "/amp",
+    "/AMP",
+    "/index",
+    "/Index.html",
+    "/index.x",
+    "a.example",
+    ":443",
+    "%41",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=8).map("".join))
+def test_a_plain_address_is_read_at_a_glance_as_any_other_is(rest: str) -> None:
+    assert canonical_url(f"https://{rest}") == canonical_url(f"HTTPS://{rest}")
