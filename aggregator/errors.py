@@ -52,6 +52,10 @@ class NotFoundError(UsageError):
     """Nothing is stored under that name."""
 
 
+_WINDOW = 60
+"""Characters that are shown on either side of a fault."""
+
+
 class QueryError(UsageError):
     """The text is not a query; `position` counts characters from 0."""
 
@@ -60,6 +64,12 @@ class QueryError(UsageError):
         self.message = message
         self.text = text
         self.position = position
+
+    def lines(self) -> tuple[str, str]:
+        """The text around the fault on one line, and a line with a caret under the place."""
+        start = max(0, self.position - _WINDOW)
+        text = "".join(" " if sign.isspace() else sign for sign in self.text[start : self.position + _WINDOW])
+        return text, " " * (self.position - start) + "^"
 
 
 class StoreError(AggregatorError):

@@ -36,11 +36,14 @@ from aggregator.adapters.store.kinship import SqlFoldStore
 from aggregator.adapters.store.migrate import migrate
 from aggregator.adapters.store.newsletters import SqlNewsletterStore
 from aggregator.adapters.store.publications import SqlPublicationStore
+from aggregator.adapters.store.search import SqlSearchStore
 from aggregator.adapters.store.stories import SqlStoryStore
 from aggregator.adapters.store.subscribers import SqlSubscriberStore
-from aggregator.errors import BusyError, ConfigError, NotFoundError, Problem
+from aggregator.errors import BusyError, ConfigError, NotFoundError, Problem, StoreError
 from aggregator.flows.compose import ComposePlan, ComposePorts, compose, compose_one, preview
 from aggregator.flows.deliver import DeliverPlan, DeliverPorts, deliver, sample_letter, send_test
+from aggregator.flows.finding import FindPorts, find
+from aggregator.flows.indexing import catch_up
 from aggregator.flows.ingest import ingest
 from aggregator.flows.publish import PublishPlan, PublishPorts, build, publish
 from aggregator.flows.refold import RefoldPorts
@@ -51,8 +54,10 @@ from aggregator.model.delivery import DeliveryReport, ImportReport, SendResult
 from aggregator.model.feed import FeedState
 from aggregator.model.newsletter import Issue
 from aggregator.model.poll import FetchOutcome, FetchRequest, PollOutcome, RefreshReport
+from aggregator.model.search import Finding, Order
 from aggregator.model.vitals import Health
 from aggregator.ports import Mailer
+from aggregator.query import Query, parse_query
 from aggregator.schedule import parse_schedule
 from aggregator.settings.loading import ensure_secret, find_shipped, load_settings
 from aggregator.settings.values import Polling, Settings
@@ -71,6 +76,8 @@ TICK, COMPOSE, DELIVER = timedelta(seconds=15), timedelta(seconds=20), timedelta
 FIRST_ROUND = timedelta(hours=1)
 """How long Issues wait at most for the first round of polls after a start: after a pause, none goes out without
 what the pause held back."""
+BEFORE_A_SEARCH, IN_A_TICK = 500, 5_000
+"""Stories that the search index takes in at most, where somebody waits for it and where nobody does."""
 LETTING_GO_SECONDS = 4
 """How long work under way may take to end by itself once a process is told to stop, before it is cut short."""
 
@@ -118,6 +125,7 @@ class Runtime:
         self.entries = SqlEntryStore(self.database)
         self.folds = SqlFoldStore(self.database)
         self.stories = SqlStoryStore(self.database)
+        self.search = SqlSearchStore(self.database)
         self.publications = SqlPublicationStore(self.database)
         self.newsletters = SqlNewsletterStore(self.database)
         self.subscribers = SqlSubscriberStore(self.database)
@@ -228,9 +236,27 @@ class Runtime:
 
     def build(self, query: str, format: Format) -> Publication:
         """The feed of any query, as it is now; raises QueryError."""
-        ports = PublishPorts(stories=self.stories, publications=self.publications, clock=self.clock)
         title = f"{self.settings.site.title}: {query}" if query else self.settings.site.title
-        return build(ports, self.plans.publish, Channel(id=EVERYTHING, title=title, query=query), format)
+        channel = Channel(id=EVERYTHING, title=title, query=query)
+        finding = self.find(parse_query(query), limit=channel.size, order=Order.ARRIVAL)
+        return build(self.plans.publish, channel, format, finding.stories)
+
+    def find(
+        self,
+        query: Query,
+        *,
+        limit: int,
+        order: Order = Order.DATE,
+        below: int | None = None,
+        catching_up: int = BEFORE_A_SEARCH,
+    ) -> Finding:
+        """What a query finds, once the index has caught up with at most so many of the latest Stories."""
+        try:
+            catch_up(self.search, at_most=catching_up)
+        except StoreError as error:  # who cannot write can read what is indexed
+            log.warning("search.behind", error=str(error))
+        ports = FindPorts(search=self.search, stories=self.stories, clock=self.clock)
+        return find(ports, query, limit=limit, order=order, below=below)
 
     def tick(self) -> None:
         """Poll what is due, and publish when that or feeds.yaml changed anything."""
@@ -247,6 +273,7 @@ class Runtime:
         if shown != self._published and not self.stopping.is_set():
             self.publish()
             self._published = shown
+        catch_up(self.search, at_most=IN_A_TICK, should_stop=self.stopping.is_set)
 
     def _forget_old_keys(self) -> None:
         """Once a day: what was seen long ago is folded with nothing new, but for its address."""

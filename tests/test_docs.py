@@ -65,7 +65,7 @@ def test_every_variable_of_the_environment_is_described() -> None:
 def test_every_query_shown_can_be_read() -> None:
     shown = section("queries.md", "How words match") + DOCS["queries.md"].partition("## How words match")[0]
     examples = [re.split(r"\s{2,}", line)[0] for line in shown.split("```")[1].strip().splitlines()]
-    assert len(examples) > 8
+    assert len(examples) > 12
     for example in examples:
         assert str(parse_query(example)) or example == "*"
 

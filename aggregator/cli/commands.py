@@ -1,5 +1,5 @@
 """The commands of `aggregator`, except those of one noun (`feed_commands.py`, `mail_commands.py`) or with
-a file of its own (`explain_commands.py`)."""
+a file of its own (`explain_commands.py`, `search_commands.py`)."""
 
 import signal
 import sys
@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from aggregator.cli import explain_commands, feed_commands, mail_commands, story_commands
+from aggregator.cli import explain_commands, feed_commands, mail_commands, search_commands, story_commands
 from aggregator.cli.output import configure_logging, errors, print_json, say
 from aggregator.cli.session import config_path, runtime_of, settings_of
 from aggregator.demo.script import run_demo
@@ -27,6 +27,7 @@ app = typer.Typer(
     help="Polls think-tank feeds, folds, tags and republishes them, and mails digests.",
 )
 app.command()(explain_commands.explain)
+app.command()(search_commands.search)
 app.add_typer(feed_commands.app, name="feeds", help="Look at feeds and at what they would give.")
 app.add_typer(story_commands.app, name="stories", help="Join stories and take them apart, against every rule.")
 app.command()(story_commands.refold)

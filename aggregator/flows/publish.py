@@ -5,7 +5,7 @@
 What did not change keeps its bytes and its ETag, so publishing again costs readers nothing.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -52,21 +52,20 @@ def publish(ports: PublishPorts, plan: PublishPlan) -> int:
     return changed + ports.publications.prune([publication.path for publication in written])
 
 
-def build(ports: PublishPorts, plan: PublishPlan, channel: Channel, format: Format) -> Publication:
-    """One format of any channel, as it is now, without storing it; raises QueryError."""
-    stories = _stories(ports, channel, ports.clock.now())
+def build(plan: PublishPlan, channel: Channel, format: Format, stories: Sequence[Story]) -> Publication:
+    """One format of any channel, of these Stories, without storing it."""
     return write_channel(channel, stories, format, site=plan.site, feeds=plan.feeds)
 
 
 def _written(ports: PublishPorts, plan: PublishPlan, channel: Channel, now: datetime) -> list[Publication]:
-    stories = _stories(ports, channel, now)
+    stories = stories_of(ports.stories, channel, now)
     return [write_channel(channel, stories, name, site=plan.site, feeds=plan.feeds) for name in channel.formats]
 
 
-def _stories(ports: PublishPorts, channel: Channel, now: datetime) -> list[Story]:
+def stories_of(stories: StoryStore, channel: Channel, now: datetime) -> list[Story]:
     """The newest Stories the channel's query gives, by the order of their first sight."""
     query = parse_query(channel.query)
-    candidates = _newest(ports.stories, required_tags(query), page=max(channel.size, PAGE))
+    candidates = _newest(stories, required_tags(query), page=max(channel.size, PAGE))
     return list(islice(matching(candidates, query, now), channel.size))
 
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from aggregator.model.channel import Format, Publication
+from aggregator.model.search import Finding
 from aggregator.model.vitals import Health
 from aggregator.ports import FeedStore, FoldStore, NewsletterStore, PublicationStore, StoryStore, SubscriberStore
+from aggregator.query import Query
 from aggregator.settings.values import Settings
 from aggregator.steps.signing import Signer
 
@@ -24,6 +26,8 @@ class WebContext:
     newsletters: NewsletterStore
     subscribers: SubscriberStore
     publications: PublicationStore
+    find: Callable[[Query, int | None], Finding]
+    """A page of what a query finds below a place, the newest date first."""
     build: Callable[[str, Format], Publication]
     """The feed of any query, as it is now; raises QueryError."""
     signer: Signer

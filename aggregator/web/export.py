@@ -9,19 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
-from math import inf
 from pathlib import Path
 
 from aggregator.errors import UsageError
-from aggregator.flows.publish import SCANNED
+from aggregator.flows.publish import stories_of
 from aggregator.model.story import Story
-from aggregator.query import parse_query
 from aggregator.web.archive import public_file
 from aggregator.web.context import WebContext
 from aggregator.web.opml import opml
 from aggregator.web.pages import Archive, Listing, Pages, listing
 from aggregator.web.routes import ROBOTS
-from aggregator.web.searching import search
 from aggregator.web.view import View
 
 MANIFEST = ".aggregator.json"
@@ -90,15 +87,7 @@ def _channel_stories(context: WebContext) -> dict[str, Story]:
     """The stories that the channels lead to."""
     found: dict[str, Story] = {}
     for channel in context.settings().channels:
-        finding = search(
-            context.stories,
-            parse_query(channel.query),
-            context.now(),
-            limit=channel.size,
-            stories=SCANNED,
-            seconds=inf,
-        )
-        found |= {story.id: story for story in finding.stories}
+        found |= {story.id: story for story in stories_of(context.stories, channel, context.now())}
     return found
 
 

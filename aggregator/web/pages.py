@@ -17,7 +17,6 @@ from aggregator.ports import NewsletterStore, StoryStore
 from aggregator.query import parse_query
 from aggregator.urls import without_secrets
 from aggregator.web.context import WebContext
-from aggregator.web.searching import search
 from aggregator.web.view import View
 
 PAGE_SIZE = 50
@@ -92,9 +91,7 @@ class Pages:
     def search(self, text: str, before: int | None) -> str:
         """The box alone for an empty text; raises QueryError."""
         query = parse_query(text)
-        finding = None
-        if text.strip():
-            finding = search(self._context.stories, query, self._context.now(), before=before, limit=PAGE_SIZE)
+        finding = self._context.find(query, before) if text.strip() else None
         return self._view.render("search.html", text=text, finding=finding, newest=before is None, error=None)
 
     def search_fault(self, text: str, error: QueryError) -> str:

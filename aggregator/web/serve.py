@@ -11,6 +11,7 @@ import uvicorn
 from aggregator.errors import UsageError
 from aggregator.web.app import create_app
 from aggregator.web.context import WebContext
+from aggregator.web.pages import PAGE_SIZE
 from aggregator.wiring import Runtime
 
 log = structlog.get_logger()
@@ -29,6 +30,7 @@ def context_of(runtime: Runtime) -> WebContext:
         newsletters=runtime.newsletters,
         subscribers=runtime.subscribers,
         publications=runtime.publications,
+        find=lambda query, below: runtime.find(query, limit=PAGE_SIZE, below=below),
         build=runtime.build,
         signer=runtime.signer,
         health=runtime.health,

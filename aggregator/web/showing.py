@@ -12,8 +12,6 @@ from aggregator.urls import absolute_http
 _HEADING = re.compile(r"<(/?)h([1-6])(?=[\s>])")
 _IMAGE = re.compile(r'<img((?:[^<>"]+|"[^"]*")*+)>')
 _ALT = re.compile(r'\salt="([^"]*)"')
-_SPACE = re.compile(r"\s")
-_WINDOW = 60
 _RULES = {
     "same-address": "both have the same address",
     "same-doi": "both have the same DOI",
@@ -56,10 +54,8 @@ def web_address(url: str | None) -> str:
 
 def query_place(error: QueryError) -> Markup:
     """The text of a query around the fault, with a caret under the place; for a `pre` element."""
-    text = _SPACE.sub(" ", error.text)
-    start = max(0, error.position - _WINDOW)
-    line = text[start : error.position + _WINDOW]
-    return escape(line) + Markup("\n") + " " * (error.position - start) + "^"
+    text, caret = error.lines()
+    return escape(text) + Markup("\n") + caret
 
 
 def foremost_tags(tags: tuple[Tag, ...], count: int = 6) -> list[Tag]:

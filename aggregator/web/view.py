@@ -97,6 +97,11 @@ class SiteView:
     def minute(self, moment: datetime) -> str:
         return f"{self.day(moment)}, {moment.astimezone(self._zone):%H:%M %Z}"
 
+    def by_date(self, stories: Iterable[Story]) -> Iterator[tuple[date, list[Story]]]:
+        """Stories under the day they are dated, in the order given."""
+        for day, group in groupby(stories, lambda story: story.head.date.astimezone(self._zone).date()):
+            yield day, list(group)
+
     def by_day(self, stories: Iterable[Story]) -> Iterator[tuple[date, list[Story]]]:
         """Stories under the day they arrived on, in the order given."""
         for day, group in groupby(stories, lambda story: story.first_seen.astimezone(self._zone).date()):

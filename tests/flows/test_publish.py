@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import pytest
 
-from aggregator.errors import QueryError
 from aggregator.flows import publish as flow
 from aggregator.flows.publish import PublishPlan, PublishPorts, build, publish
 from aggregator.model.channel import Channel, Site
@@ -150,15 +149,9 @@ def test_a_query_that_nothing_matches_reads_to_the_bound(monkeypatch: pytest.Mon
 
 
 def test_a_search_becomes_a_feed_without_being_stored() -> None:
-    house = House(story(1, title="Energy"), story(2))
+    house = House()
     search = Channel(id="", title="Search", query="energy")
-    found = build(house.ports, house.plan, search, "json")
+    found = build(house.plan, search, "json", [story(1, title="Energy")])
     assert [item["title"] for item in json.loads(found.body)["items"]] == ["Energy"]
     assert found.path == "feed.json?q=energy"
     assert house.publications.etags() == {}
-
-
-def test_a_query_that_cannot_be_read_stops_with_its_place() -> None:
-    with pytest.raises(QueryError) as caught:
-        build(House().ports, House().plan, replace(JAPAN, query="energy AND"), "atom")
-    assert caught.value.position == 10

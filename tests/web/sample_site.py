@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from aggregator.adapters.store.engine import Database, open_database
 from aggregator.adapters.store.feeds import SqlFeedStore
@@ -15,8 +16,11 @@ from aggregator.adapters.store.kinship import SqlFoldStore
 from aggregator.adapters.store.migrate import migrate
 from aggregator.adapters.store.newsletters import SqlNewsletterStore
 from aggregator.adapters.store.publications import SqlPublicationStore
+from aggregator.adapters.store.search import SqlSearchStore
 from aggregator.adapters.store.stories import SqlStoryStore
 from aggregator.adapters.store.subscribers import SqlSubscriberStore
+from aggregator.flows.finding import FindPorts, find
+from aggregator.flows.indexing import catch_up
 from aggregator.flows.publish import PublishPlan, PublishPorts, build, publish
 from aggregator.model.channel import Channel, Format, Publication, Site
 from aggregator.model.delivery import Subscriber, SubscriptionState
@@ -25,6 +29,7 @@ from aggregator.model.feed import Feed, FeedStatus, Validators
 from aggregator.model.newsletter import Issue, Newsletter, Rendering
 from aggregator.model.parsed import Link, Person, SafeHtml
 from aggregator.model.poll import FeedUpdate
+from aggregator.model.search import Finding, Order
 from aggregator.model.story import RELATED, Clustering, Placement, StoryLink
 from aggregator.model.vitals import Health
 from aggregator.settings.values import Polling, Settings
@@ -32,6 +37,7 @@ from aggregator.steps.decide import mark_of
 from aggregator.steps.signing import Signer
 from aggregator.web.context import WebContext
 from tests.fakes import START, FrozenClock, parsed, reading
+from aggregator.web.pages import PAGE_SIZE
 
 BASE = "https://wire.example.org"
 SITE = Site(title="Think Tank Wire", base_url=BASE, timezone="Europe/Paris", contact="desk@wire.example.org")
@@ -68,6 +74,7 @@ class SampleSite:
         self.feeds = SqlFeedStore(self.database)
         self.stories = SqlStoryStore(self.database)
         self.folds = SqlFoldStore(self.database)
+        self.search = SqlSearchStore(self.database)
         self.newsletters = SqlNewsletterStore(self.database)
         self.subscribers = SqlSubscriberStore(self.database)
         self.publications = SqlPublicationStore(self.database)
@@ -83,6 +90,7 @@ class SampleSite:
             subscribers=self.subscribers,
             publications=self.publications,
             build=self._build,
+            find=self._find,
             signer=self.signer,
             health=lambda: self.health,
             now=self.clock.now,
@@ -90,7 +98,15 @@ class SampleSite:
 
     def _build(self, query: str, format: Format) -> Publication:
         channel = Channel(id="", title=self.settings.site.title, query=query)
-        return build(self._publish_ports, self._publish_plan, channel, format)
+        finding = self._find_with(parse_query(query), limit=channel.size, order=Order.ARRIVAL)
+        return build(self._publish_plan, channel, format, finding.stories)
+
+    def _find(self, query: Query, below: int | None) -> Finding:
+        return self._find_with(query, limit=PAGE_SIZE, below=below)
+
+    def _find_with(self, query: Query, **how: Any) -> Finding:
+        catch_up(self.search, at_most=1000)
+        return find(FindPorts(search=self.search, stories=self.stories, clock=self.clock), query, **how)
 
     def publish(self) -> None:
         publish(self._publish_ports, self._publish_plan)
@@ -212,6 +228,7 @@ def fill(site: SampleSite) -> SampleSite:
     site.compose("gas", "grain")
     site.publish()
     return site
+    catch_up(site.search, at_most=1000)
 
 
 def relate(site: SampleSite, *others: Entry) -> None:
