@@ -32,6 +32,7 @@ from aggregator.model.poll import FeedUpdate
 from aggregator.model.search import Finding, Order
 from aggregator.model.story import RELATED, Clustering, Placement, StoryLink
 from aggregator.model.vitals import Health
+from aggregator.query import Query, parse_query
 from aggregator.settings.values import Polling, Settings
 from aggregator.steps.decide import mark_of
 from aggregator.steps.signing import Signer
