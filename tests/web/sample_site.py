@@ -37,8 +37,8 @@ from aggregator.settings.values import Polling, Settings
 from aggregator.steps.decide import mark_of
 from aggregator.steps.signing import Signer
 from aggregator.web.context import WebContext
-from tests.fakes import START, FrozenClock, parsed, reading
 from aggregator.web.pages import PAGE_SIZE
+from tests.fakes import START, FrozenClock, parsed, reading
 
 BASE = "https://wire.example.org"
 SITE = Site(title="Think Tank Wire", base_url=BASE, timezone="Europe/Paris", contact="desk@wire.example.org")
@@ -74,8 +74,8 @@ class SampleSite:
     def __post_init__(self) -> None:
         self.feeds = SqlFeedStore(self.database)
         self.stories = SqlStoryStore(self.database)
-        self.folds = SqlFoldStore(self.database)
         self.search = SqlSearchStore(self.database)
+        self.folds = SqlFoldStore(self.database)
         self.newsletters = SqlNewsletterStore(self.database)
         self.subscribers = SqlSubscriberStore(self.database)
         self.publications = SqlPublicationStore(self.database)
@@ -90,8 +90,8 @@ class SampleSite:
             newsletters=self.newsletters,
             subscribers=self.subscribers,
             publications=self.publications,
-            build=self._build,
             find=self._find,
+            build=self._build,
             signer=self.signer,
             health=lambda: self.health,
             now=self.clock.now,
@@ -228,8 +228,8 @@ def fill(site: SampleSite) -> SampleSite:
     site.subscribers.put(people, "weekly", SubscriptionState.CONFIRMED, "by hand", START)
     site.compose("gas", "grain")
     site.publish()
-    return site
     catch_up(site.search, at_most=1000)
+    return site
 
 
 def relate(site: SampleSite, *others: Entry) -> None:
