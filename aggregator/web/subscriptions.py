@@ -1,7 +1,8 @@
 """Leaving a newsletter: a GET shows a button and changes nothing, a POST acts, also the one of RFC 8058.
 
 The token is all the proof there is: no cookie, session, Origin or Referer is asked for, as a mail program's
-one-click request has none.
+one-click request has none. A person whose link was cut is told so; a machine's POST is answered alike whatever its
+token is, so that it learns of no subscription.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Subscriptions:
         return self._asking(request.path_params["token"])
 
     async def unsubscribe(self, request: Request) -> Response:
-        """Acts, then answers: 200 means it is done, whatever the token was."""
+        """Acts, then answers with 200, whatever the token was."""
         token = request.path_params["token"]
         async with request.form(max_files=1, max_fields=20) as form:
             agreed = str(form.get(FIELD, "")).strip().lower() == VALUE.lower()
@@ -44,15 +45,17 @@ class Subscriptions:
 
     def _asking(self, token: str) -> Response:
         subscription = self._read(token)
-        title = None
-        if subscription is not None:
-            letter = self._context.settings().newsletter(subscription[1])
-            title = letter.title if letter else None
+        if subscription is None:
+            return HTMLResponse(self._view.render("broken_link.html"), status_code=400, headers=PRIVATE)
+        letter = self._context.settings().newsletter(subscription[1])
+        title = letter.title if letter else None
         return HTMLResponse(self._view.render("unsubscribe.html", title=title), headers=PRIVATE)
 
     def _act(self, token: str) -> Response:
         subscription = self._read(token)
-        if subscription is not None:
+        if subscription is None:
+            log.warning("unsubscribe.unreadable", why="a link was cut, forged, or signed with another secret")
+        else:
             changed = self._context.subscribers.unsubscribe(*subscription, self._context.now())
             log.info("unsubscribed", subscriber_id=subscription[0], newsletter_id=subscription[1], changed=changed)
         return HTMLResponse(self._view.render("unsubscribed.html"), headers=PRIVATE)

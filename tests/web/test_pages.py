@@ -9,6 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from aggregator.model.story import Placement
+from aggregator.steps.signing import Signer
 from aggregator.web.app import create_app
 from aggregator.web.pages import PAGE_SIZE, RELATED_SHOWN
 from tests.web.sample_site import BASE, SITE, SampleSite, entry, open_site, relate, settings
@@ -24,7 +25,7 @@ PAGES = (
     "/search?q=gas",
     "/newsletters",
     "/newsletters/weekly",
-    "/unsubscribe/nothing",
+    f"/unsubscribe/{Signer(['a secret of the tests']).unsubscribe_token(0, 'weekly')}",
 )
 MISSING = (
     "/nothing",

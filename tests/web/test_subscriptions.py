@@ -1,13 +1,15 @@
-"""Leaving a newsletter: scanners change nothing, one click does, and no answer tells a good token from a bad one."""
+"""Leaving a newsletter: scanners change nothing, one click does, and people are told when their link is broken."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from starlette.testclient import TestClient
+from structlog.testing import capture_logs
 
 from aggregator.model.delivery import DeliveryState, SubscriptionState
 from aggregator.web.app import create_app
-from tests.web.sample_site import BASE, SampleSite
+from tests.web.sample_site import BASE, SITE, SampleSite
 
 CONFIRMED, UNSUBSCRIBED = SubscriptionState.CONFIRMED, SubscriptionState.UNSUBSCRIBED
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
@@ -85,16 +87,40 @@ def test_a_second_post_gets_the_same_answer_and_changes_nothing(own_site: Sample
 
 
 @pytest.mark.parametrize("token", BAD_TOKENS)
-def test_a_token_that_is_not_ours_gets_the_answer_of_success_and_changes_nothing(
+def test_a_machine_with_a_token_that_is_not_ours_gets_the_answer_of_success_and_changes_nothing(
     own_site: SampleSite, client: TestClient, token: str
 ) -> None:
     before = own_site.rows()
-    wrong = client.post(f"/unsubscribe/{token}", data=ONE_CLICK)
+    with capture_logs() as events:
+        wrong = client.post(f"/unsubscribe/{token}", data=ONE_CLICK)
     assert own_site.rows() == before
+    assert [event["event"] for event in events] == ["unsubscribe.unreadable"]
     right = client.post(own_site.unsubscribe_path(), data=ONE_CLICK)
     assert (wrong.status_code, wrong.content) == (200, right.content)
     assert dict(wrong.headers) == dict(right.headers)
-    assert client.get(f"/unsubscribe/{token}").status_code == 200
+
+
+@pytest.mark.parametrize("token", BAD_TOKENS)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_person_whose_link_was_cut_is_told_so_and_whom_to_write_to(
+    own_site: SampleSite, client: TestClient, method: str, token: str
+) -> None:
+    before = own_site.rows()
+    answer = client.request(method, f"/unsubscribe/{token}")
+    assert (answer.status_code, answer.headers["cache-control"]) == (400, "no-store")
+    assert "This link does not work" in answer.text
+    assert "unsubscribed nobody" in answer.text
+    assert 'href="mailto:desk@wire.example.org"' in answer.text
+    assert "<form method" not in answer.text
+    assert own_site.rows() == before
+
+
+def test_a_cut_link_of_a_site_without_a_contact_leads_back_to_the_letter(own_site: SampleSite) -> None:
+    own_site.settings = replace(own_site.settings, site=replace(SITE, contact=None))
+    with TestClient(create_app(own_site.context), base_url=BASE) as client:
+        answer = client.get(own_site.unsubscribe_path()[:-1])
+    assert "answer the letter" in answer.text
+    assert "mailto:" not in answer.text
 
 
 @pytest.mark.parametrize(
