@@ -131,8 +131,8 @@ def test_a_child_does_not_grow_with_the_documents_it_has_read() -> None:
             assert isinstance(answer, FetchFailed)
             return int(answer.message) * os.sysconf("SC_PAGESIZE")
 
-        first, *later = [weight_after_reading() for _ in range(4)]
-    assert later[-1] - first < 8 * 1024 * 1024
+        weights = [weight_after_reading() for _ in range(8)]
+    assert weights[-1] - weights[3] < 4 * 1024 * 1024  # once its memory has been cut into pieces of all sizes
 
 
 def _markups() -> Iterator[str]:
