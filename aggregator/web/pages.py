@@ -101,9 +101,10 @@ class Pages:
         return self._view.render("newsletters.html")
 
     def newsletter(self, newsletter_id: str, page: Archive) -> str:
-        if not page.issues and self._context.settings().newsletter(newsletter_id) is None:
+        letter = self._context.settings().newsletter(newsletter_id)
+        if not page.issues and letter is None:
             raise NotFoundError(f"there is no newsletter {newsletter_id!r}")
-        return self._view.render("newsletter.html", newsletter_id=newsletter_id, page=page)
+        return self._view.render("newsletter.html", newsletter_id=newsletter_id, letter=letter, page=page)
 
     def missing(self) -> str:
         """The page a web host shows for files that are not there."""

@@ -1,12 +1,15 @@
-"""How single values are shown to readers: bodies, links, tags, reasons, the place of a fault in a query."""
+"""How single values are shown to readers: bodies, links, tags, reasons, schedules, the place of a fault in a query."""
 
 import re
+from calendar import day_name
 
 from markupsafe import Markup, escape
 
 from aggregator.errors import QueryError
 from aggregator.model.entry import Entry, Tag
+from aggregator.model.newsletter import Newsletter
 from aggregator.model.story import Story
+from aggregator.schedule import Schedule, parse_schedule
 from aggregator.urls import absolute_http
 
 _HEADING = re.compile(r"<(/?)h([1-6])(?=[\s>])")
@@ -27,6 +30,7 @@ _RULES = {
     "translation": "one reads as a translation of the other",
     "person": "an editor joined them",
 }
+_WEEK = list(range(7))
 
 
 def body(entry: Entry) -> Markup:
@@ -86,3 +90,27 @@ def joined(entry: Entry, story: Story) -> str:
     """
     rule = entry.joined_by or story.head.joined_by
     return _RULES.get(rule, f"the rule “{rule}” found them to be one") if rule else ""
+
+
+def rhythm(letter: Newsletter) -> str:
+    """When a newsletter goes out, as one would say it: "Mondays at 07:30 (Paris)"."""
+    schedule = parse_schedule(letter.schedule)
+    place = letter.timezone.rpartition("/")[2].replace("_", " ")
+    return f"{_days(schedule)} at {schedule.at:%H:%M} ({place})"
+
+
+def _days(schedule: Schedule) -> str:
+    if schedule.day_of_month is not None:
+        return _day_of_month(schedule.day_of_month)
+    days = sorted(schedule.weekdays)
+    if days in (_WEEK, _WEEK[:5]):
+        return "Every day" if days == _WEEK else "Monday to Friday"
+    *others, last = (f"{day_name[number]}s" for number in days)
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _day_of_month(day: int) -> str:
+    if day == 31:
+        return "On the last day of every month"
+    ending = {1: "st", 2: "nd", 3: "rd", 21: "st", 22: "nd", 23: "rd"}.get(day, "th")
+    return f"On the {day}{ending} of every month"

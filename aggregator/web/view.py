@@ -132,6 +132,7 @@ class View:
             "joined": showing.joined,
             "evidence": showing.evidence,
             "place": showing.query_place,
+            "rhythm": showing.rhythm,
             "iso": methodcaller("isoformat"),
         }
 

@@ -274,6 +274,16 @@ def test_an_archive_outlives_its_newsletter(own_site: SampleSite) -> None:
         assert client.get("/newsletters/weekly/1").status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/newsletters", "/newsletters/weekly"])
+def test_pages_of_newsletters_say_when_they_come_and_whom_to_ask_for_them(own_site: SampleSite, path: str) -> None:
+    with TestClient(create_app(own_site.context), base_url=BASE) as client:
+        html = client.get(path).text
+        assert "Mondays at 07:30 (Paris)" in html
+        assert 'by mail, write to <a href="mailto:desk@wire.example.org">desk@wire.example.org</a>.' in html
+        own_site.settings = replace(own_site.settings, site=replace(SITE, contact=None))
+        assert "by mail, ask those who run this site." in client.get(path).text
+
+
 def test_a_feed_taken_out_leaves_its_stories_under_its_id(own_site: SampleSite) -> None:
     own_site.settings = settings(feeds=own_site.settings.feeds[1:])
     own_site.feeds.sync(own_site.settings.feeds, own_site.clock.now())

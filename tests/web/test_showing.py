@@ -10,7 +10,7 @@ from aggregator.model.parsed import SafeHtml
 from aggregator.model.story import Story
 from aggregator.web import showing
 from tests.fakes import START
-from tests.web.sample_site import ENERGY, JAPAN, NOTE, OF_IFRI, entry
+from tests.web.sample_site import ENERGY, JAPAN, NOTE, OF_IFRI, WEEKLY, entry
 
 
 def with_html(html: str) -> Entry:
@@ -84,3 +84,21 @@ def test_why_an_entry_is_in_its_story_is_said_in_words(head: str | None, other: 
     first, second = (replace(entry("ifri", "One"), joined_by=rule) for rule in (head, other))
     story = Story(id="s", seq=1, first_seen=START, updated=START, entries=(first, second))
     assert showing.joined(second, story) == reason
+
+
+@pytest.mark.parametrize(
+    ("schedule", "timezone", "shown"),
+    [
+        ("mon 07:30", "Europe/Paris", "Mondays at 07:30 (Paris)"),
+        ("thu,mon 18:00", "America/Argentina/Buenos_Aires", "Mondays and Thursdays at 18:00 (Buenos Aires)"),
+        ("mon,wed,fri 00:05", "UTC", "Mondays, Wednesdays and Fridays at 00:05 (UTC)"),
+        ("weekdays 09:00", "UTC", "Monday to Friday at 09:00 (UTC)"),
+        ("daily 09:00", "UTC", "Every day at 09:00 (UTC)"),
+        ("monthly 1 06:00", "UTC", "On the 1st of every month at 06:00 (UTC)"),
+        ("monthly 12 06:00", "UTC", "On the 12th of every month at 06:00 (UTC)"),
+        ("monthly 23 06:00", "UTC", "On the 23rd of every month at 06:00 (UTC)"),
+        ("monthly 31 06:00", "UTC", "On the last day of every month at 06:00 (UTC)"),
+    ],
+)
+def test_a_schedule_is_said_in_words(schedule: str, timezone: str, shown: str) -> None:
+    assert showing.rhythm(replace(WEEKLY, schedule=schedule, timezone=timezone)) == shown
