@@ -119,7 +119,7 @@ class Runtime:
         self.clock = SystemClock()
         self.stopping = threading.Event()
         self.config_problems: tuple[Problem, ...] = ()
-        self.signer = Signer([settings.secret or ensure_secret(settings.data_dir)])
+        self.signer = Signer(settings.secrets or [ensure_secret(settings.data_dir)])
         self.database = open_database(settings.database_url)
         self.feeds = SqlFeedStore(self.database)
         self.entries = SqlEntryStore(self.database)

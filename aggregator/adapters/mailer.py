@@ -19,8 +19,9 @@ from typing import Any, TypeVar
 
 import structlog
 
-from aggregator.adapters.smtp import Conversation, Timeouts, converse, parse_relay
+from aggregator.adapters.smtp import Conversation, Timeouts, converse
 from aggregator.model.delivery import DeliveryState, SendResult
+from aggregator.settings.relay import parse_relay
 
 LETTERS = 100
 """Letters handed over on one connection; many servers close it by themselves after some hundred."""

@@ -10,18 +10,13 @@ import asyncio
 import re
 import ssl
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Literal
-from urllib.parse import unquote, urlsplit
+from dataclasses import dataclass
 
 from aiosmtplib import SMTP, SMTPException, SMTPHeloError, SMTPResponse, SMTPResponseException
 
-from aggregator.errors import ConfigError, Problem
 from aggregator.model.delivery import DeliveryState, SendResult
+from aggregator.settings.relay import Relay
 
-Tls = Literal["starttls", "implicit", "none"]
-
-_PORTS: dict[Tls, int] = {"starttls": 587, "implicit": 465, "none": 25}
 LONGEST_REPLY = 500
 """Characters of a server's words that are kept."""
 _AUTHENTICATION = frozenset({530, 534, 535, 538})
@@ -41,44 +36,6 @@ class Timeouts:
     command: float = 300
     block: float = 180
     answer: float = 600
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Relay:
-    """The server that takes our mail."""
-
-    host: str
-    port: int
-    tls: Tls
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-
-
-def parse_relay(url: str) -> Relay:
-    """Read `smtp://user:password@host:587`, `smtps://…` or `smtp://host:25?tls=none`; raises ConfigError."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        raise _wrong("is not an address") from None
-    if parts.scheme not in ("smtp", "smtps") or not host:
-        raise _wrong("must be smtp://user:password@host:587 or smtps://host:465")
-    if parts.query not in ("", "tls=starttls", "tls=none") or (parts.query and parts.scheme == "smtps"):
-        raise _wrong("knows one option, for smtp:// only: ?tls=starttls, which is the default, or ?tls=none")
-    if parts.query == "tls=none" and parts.username:
-        raise _wrong("asks to log in without TLS, which would show the password on the way; take ?tls=none out")
-    tls: Tls = "implicit" if parts.scheme == "smtps" else "none" if parts.query == "tls=none" else "starttls"
-    return Relay(
-        host=host,
-        port=port or _PORTS[tls],
-        tls=tls,
-        username=unquote(parts.username) if parts.username else None,
-        password=unquote(parts.password or "") if parts.username else None,
-    )
-
-
-def _wrong(message: str) -> ConfigError:
-    return ConfigError((Problem(file="environment", line=0, column=0, key="AGGREGATOR_SMTP_URL", message=message),))
 
 
 class _Client(SMTP):

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from aggregator.errors import ConfigError, Problem
 from aggregator.model.feed import Feed
 from aggregator.settings.checking import Fault, check_document
 from aggregator.settings.document import SECTIONS, Document, FeedSection
+from aggregator.settings.relay import parse_relay
 from aggregator.settings.values import Settings
 from aggregator.settings.yamltext import YamlText, decode
 
@@ -68,9 +68,12 @@ def ensure_secret(data_dir: str | Path) -> str:
             finally:
                 fresh.unlink()
         secret = path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError((_of(path, f"cannot be read or made: {error}"),)) from error
-    if len(secret) < MIN_SECRET:
+    except UnicodeDecodeError:
+        secret = ""
+    except OSError as error:
+        cure = "AGGREGATOR_DATABASE names the folder for data, which has to be one we may write to"
+        raise ConfigError((_of(path, f"cannot be read or made: {error.strerror}; {cure}"),)) from error
+    if _is_short(secret):
         raise ConfigError((_of(path, "is damaged; restore it, or delete it: links in letters sent so far will fail"),))
     return secret
 
@@ -128,15 +131,23 @@ def _feed(feed: FeedSection, environ: Mapping[str, str]) -> Feed:
 def _places(environ: Mapping[str, str], problems: list[Problem]) -> dict[str, Any]:
     """The fields of Settings that come from the environment; what is wrong with them goes to `problems`."""
     database = environ.get("AGGREGATOR_DATABASE") or DEFAULT_DATABASE
-    smtp, secret = environ.get("AGGREGATOR_SMTP_URL") or None, environ.get("AGGREGATOR_SECRET") or ""
+    smtp, secrets = environ.get("AGGREGATOR_SMTP_URL") or None, _listed(environ.get("AGGREGATOR_SECRET") or "")
     faults = {
         "AGGREGATOR_DATABASE": _database_fault(database),
-        "AGGREGATOR_SMTP_URL": _smtp_fault(smtp) if smtp else None,
-        "AGGREGATOR_SECRET": f"needs at least {MIN_SECRET} characters" if 0 < len(secret) < MIN_SECRET else None,
+        "AGGREGATOR_SMTP_URL": _relay_fault(smtp) if smtp else None,
+        "AGGREGATOR_SECRET": f"needs at least {MIN_SECRET} characters" if any(map(_is_short, secrets)) else None,
     }
     problems += [_of("environment", message, name) for name, message in faults.items() if message]
     data_dir = Path(database.removeprefix("sqlite:///")).parent
-    return {"database_url": database, "data_dir": str(data_dir), "smtp_url": smtp, "secret": secret}
+    return {"database_url": database, "data_dir": str(data_dir), "smtp_url": smtp, "secrets": secrets}
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _is_short(secret: str) -> bool:
+    return len(secret) < MIN_SECRET
 
 
 def _database_fault(url: str) -> str | None:
@@ -150,14 +161,12 @@ def _database_fault(url: str) -> str | None:
     return None
 
 
-def _smtp_fault(url: str) -> str | None:
-    """What is wrong with the address of the mail server, in words that repeat none of it: it may hold a password."""
+def _relay_fault(url: str) -> str | None:
     try:
-        parts = urlsplit(url)
-        sound = parts.scheme in ("smtp", "smtps") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        sound = False
-    return None if sound else "must be smtp://user:password@host:587 or smtps://host:465, special characters as %XX"
+        parse_relay(url)
+    except ConfigError as error:
+        return error.problems[0].message
+    return None
 
 
 def _of(file: Path | str, message: str, key: str = "") -> Problem:

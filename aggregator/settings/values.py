@@ -38,7 +38,8 @@ class Settings:
     channels: tuple[Channel, ...] = ()
     newsletters: tuple[Newsletter, ...] = ()
     smtp_url: str | None = field(default=None, repr=False)
-    secret: str = field(default="", repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What links are signed with: the first signs, the others keep older links good. Empty: one made by us does."""
 
     def channel(self, channel_id: str) -> Channel | None:
         return next((channel for channel in self.channels if channel.id == channel_id), None)

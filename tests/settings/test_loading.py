@@ -84,7 +84,7 @@ def test_everything_is_taken(tmp_path: Path) -> None:
         ),
     )
     assert (settings.database_url, settings.data_dir) == ("sqlite:///data/aggregator.db", "data")
-    assert (settings.smtp_url, settings.secret) == (None, "")
+    assert (settings.smtp_url, settings.secrets) == (None, ())
     assert settings.config_path == str(tmp_path / "feeds.yaml")
 
 
@@ -282,12 +282,12 @@ def test_places_come_from_the_environment(tmp_path: Path) -> None:
     environ = {
         "AGGREGATOR_DATABASE": "sqlite:////srv/wire/store.db",
         "AGGREGATOR_SMTP_URL": "smtp://u:p%40@mail.example.org:587?tls=starttls",
-        "AGGREGATOR_SECRET": "0123456789abcdef",
+        "AGGREGATOR_SECRET": "0123456789abcdef, of all the older letters,",
     }
     settings = load(tmp_path, SITE, environ)
     assert (settings.database_url, settings.data_dir) == ("sqlite:////srv/wire/store.db", "/srv/wire")
     assert settings.smtp_url == environ["AGGREGATOR_SMTP_URL"]
-    assert settings.secret == "0123456789abcdef"
+    assert settings.secrets == ("0123456789abcdef", "of all the older letters")
     assert "0123456789abcdef" not in repr(settings)
     assert "p%40" not in repr(settings)
 
@@ -304,7 +304,10 @@ def test_places_come_from_the_environment(tmp_path: Path) -> None:
         ("AGGREGATOR_SMTP_URL", "mail.example.org", "smtp://"),
         ("AGGREGATOR_SMTP_URL", "smtp://u:geheim@", "smtp://"),
         ("AGGREGATOR_SMTP_URL", "smtp://u:geheim@host:port", "smtp://"),
+        ("AGGREGATOR_SMTP_URL", "smtp://u:geheim@host?tls=none", "asks to log in without TLS"),
+        ("AGGREGATOR_SMTP_URL", "smtp://host?geheim=1", "knows one option"),
         ("AGGREGATOR_SECRET", "geheim", "16 characters"),
+        ("AGGREGATOR_SECRET", "0123456789abcdef,geheim", "16 characters"),
     ],
 )
 def test_mistakes_in_the_environment_tell_no_secret(tmp_path: Path, name: str, value: str, words: str) -> None:
@@ -324,10 +327,11 @@ def test_the_secret_is_made_once_for_its_owner(tmp_path: Path) -> None:
 
 
 def test_a_damaged_secret_is_not_replaced(tmp_path: Path) -> None:
-    (tmp_path / "secret").write_text("x")
-    with pytest.raises(ConfigError, match="damaged"):
-        ensure_secret(tmp_path)
-    with pytest.raises(ConfigError, match="cannot be read"):
+    for damaged in (b"x", b"\xff" * 40):
+        (tmp_path / "secret").write_bytes(damaged)
+        with pytest.raises(ConfigError, match="damaged"):
+            ensure_secret(tmp_path)
+    with pytest.raises(ConfigError, match="cannot be read or made: Not a directory; AGGREGATOR_DATABASE"):
         ensure_secret(tmp_path / "secret" / "below")
 
 
