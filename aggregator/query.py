@@ -29,7 +29,7 @@ MAX_DEPTH = 100
 # --- the tree -------------------------------------------------------------------------------------
 
 TEXT_FIELDS = {"": "everywhere", "author": "author", "title": "title", "text": "body", "category": "category"}
-_TAG_FIELDS = dict.fromkeys(("country", "region", "topic", "type", "publisher", "tag"), "tags")
+_TAG_FIELDS = dict.fromkeys(("country", "mentions", "region", "topic", "type", "publisher", "tag"), "tags")
 NAME_FIELDS = {**_TAG_FIELDS, "feed": "feeds", "lang": "languages"}
 DATE_FIELDS = ("since", "until")
 FIELDS = (*NAME_FIELDS, *filter(None, TEXT_FIELDS), *DATE_FIELDS)

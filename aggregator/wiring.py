@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -64,7 +65,7 @@ from aggregator.settings.values import Polling, Settings
 from aggregator.steps.folding.verify import TEXT_DAYS
 from aggregator.steps.rendering import Renderer
 from aggregator.steps.signing import Signer
-from aggregator.steps.tagging import compile_rules
+from aggregator.steps.tagging.tagger import compile_tagger
 
 log = structlog.get_logger()
 
@@ -100,10 +101,18 @@ class Plans:
         def unsubscribe_url(subscriber_id: int, newsletter_id: str) -> str:
             return f"{site.base_url}/unsubscribe/{signer.unsubscribe_token(subscriber_id, newsletter_id)}"
 
-        self.refresh = RefreshPlan(feeds=feeds, every=settings.polling.every, rules=compile_rules(settings.rules))
+        self._settings = settings
         self.publish = PublishPlan(site=site, channels=channels, feeds=feeds)
         self.compose = ComposePlan(newsletters=newsletters, site=site, feeds=feeds, renderer=read_templates())
         self.deliver = DeliverPlan(newsletters=newsletters, site=site, unsubscribe_url=unsubscribe_url)
+
+    @cached_property
+    def refresh(self) -> RefreshPlan:
+        """Made when first asked for: the words of the taxonomy take a fifth of a second to put in order."""
+        given = self._settings
+        feeds = {feed.id: feed for feed in given.feeds}
+        tagger = compile_tagger(given.taxonomy, given.rules, language=given.site.language)
+        return RefreshPlan(feeds=feeds, every=given.polling.every, tagger=tagger)
 
 
 def read_templates() -> Renderer:
@@ -194,7 +203,7 @@ class Runtime:
         """The named feeds, or all, or those due now; raises NotFoundError."""
         if not ids:
             return self.feeds.states() if everything else self.feeds.due(self.clock.now())
-        known = self.plans.refresh.feeds
+        known = self.plans.publish.feeds
         for unknown in sorted(set(ids) - known.keys()):
             near = get_close_matches(unknown, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else "`aggregator feeds list` names them all"

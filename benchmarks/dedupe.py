@@ -36,7 +36,9 @@ from aggregator.model.entry import Reading
 from aggregator.model.feed import Feed, Validators
 from aggregator.model.parsed import Link, ParsedEntry, ParsedFeed, RawEntry, RawFeed
 from aggregator.model.poll import FetchOutcome, FetchRequest, PollOutcome, Read, ServerWishes
+from aggregator.model.taxonomy import Taxonomy
 from aggregator.steps.normalise import normalise
+from aggregator.steps.tagging.tagger import compile_tagger
 
 LISTED = 20
 """Entries of a feed's document."""
@@ -166,7 +168,7 @@ class Stream:
         self.reads[feed_id] = Read(
             feed_id=feed_id, url=feed_id, validators=Validators(), wishes=ServerWishes(), reading=reading
         )
-        plan = RefreshPlan(feeds=self.feeds, every=timedelta(hours=1), rules=())
+        plan = RefreshPlan(feeds=self.feeds, every=timedelta(hours=1), tagger=compile_tagger(Taxonomy()))
         states = self.store.states([feed_id])
         started = time.process_time()
         refresh(self.ports, plan, states)

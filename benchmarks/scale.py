@@ -30,7 +30,8 @@ from aggregator.model.channel import TagRule
 from aggregator.model.feed import Feed, Validators
 from aggregator.model.parsed import Category, Link, ParsedEntry, ParsedFeed, Person, SafeHtml
 from aggregator.model.poll import FetchOutcome, FetchRequest, PollOutcome, Read, ServerWishes
-from aggregator.steps.tagging import compile_rules
+from aggregator.settings.taxonomy_files import shipped_taxonomy
+from aggregator.steps.tagging.tagger import compile_tagger
 
 FEEDS, BATCH, ITEMS = 2000, 25, 25
 FEEDS_BY_ID = {
@@ -40,11 +41,9 @@ ROUNDS = 7
 START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 WORDS = "security energy Asia border accord treaty defence economy reform market region climate Japan Russia".split()
 TOPICS = ("Energy", "Trade", "Asia", "Defence", "Climate", "Migration", "Health", "Water")
-RULES = compile_rules(
-    [TagRule(tag="country:jp", when="Japan"), TagRule(tag="topic:energy", when="energy OR climate")]
-    + [TagRule(tag=f"topic:{word.lower()}", when=f'title:{word} OR text:"{word} reform"') for word in WORDS]
-)
-PLAN = RefreshPlan(feeds=FEEDS_BY_ID, every=timedelta(hours=1), rules=RULES)
+RULES = [TagRule(tag=f"topic:{word.lower()}", when=f'title:{word} OR text:"{word} reform"') for word in WORDS]
+TAGGER = compile_tagger(shipped_taxonomy(), RULES)
+PLAN = RefreshPlan(feeds=FEEDS_BY_ID, every=timedelta(hours=1), tagger=TAGGER)
 
 
 def main() -> None:

@@ -26,7 +26,11 @@ from aggregator.model.story import (
     Story,
     StoryLink,
 )
+from aggregator.model.taxonomy import Taxonomy
+from aggregator.steps.tagging.tagger import compile_tagger
 
+NO_TAGS = compile_tagger(Taxonomy())
+"""A tagger that knows nothing: it names publishers, and keeps their categories."""
 START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 
 

@@ -33,7 +33,10 @@ def explain(
         print_json({"story": found.id, "title": found.head.title, "tags": tags, "folds": folds, "related": works})
         return
     say(found.head.title or "Untitled")
-    print_table(("tag", "given by", "feed", "entry", "evidence"), (tuple(tag.values()) for tag in tags))
+    print_table(
+        ("tag", "given by", "feed", "entry", "where", "matched", "rule", "version"),
+        (tuple(tag.values()) for tag in tags),
+    )
     if folds:
         print_table(("entry", "and", "rule", "score", "evidence"), (tuple(fold.values()) for fold in folds))
     if works:
@@ -70,7 +73,16 @@ def _works(related: Mapping[StoryLink, Story]) -> list[dict[str, str]]:
 
 def _tags(story: Story) -> list[dict[str, str | int | None]]:
     return [
-        {"tag": tag.name, "origin": tag.origin, "feed": entry.feed_id, "entry": entry.id, "evidence": tag.evidence}
+        {
+            "tag": tag.name,
+            "origin": tag.origin,
+            "feed": entry.feed_id,
+            "entry": entry.id,
+            "field": tag.field,
+            "matched": tag.matched,
+            "rule": tag.rule,
+            "version": tag.version,
+        }
         for entry in story.entries
         for tag in entry.tags
     ]

@@ -154,7 +154,7 @@ def _tag(summary: DemoSummary) -> Iterator[str]:
         return
     yield _heading("Tag", f"why “{_short(story.entries[0].title, 52)}” has its tags")
     for tag in story.tags:
-        reason = {"rule": f"rule: {tag.evidence}", "category": f"publisher's category: {tag.label}"}.get(tag.origin)
+        reason = {"rule": f"rule: {tag.rule}", "category": f"publisher's category: {tag.label}"}.get(tag.origin)
         yield f"    {tag.name:32} {_short(reason or 'its feed', WIDTH - 38)}"
 
 

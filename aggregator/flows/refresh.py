@@ -36,7 +36,7 @@ from aggregator.steps.folding.clustering import cluster, member_of, settled
 from aggregator.steps.folding.compare import compare, remember
 from aggregator.steps.folding.keys import keys_of
 from aggregator.steps.folding.lookup import choose
-from aggregator.steps.tagging import CompiledRule, tag_entry
+from aggregator.steps.tagging.tagger import Tagger, tag_entry
 
 log = structlog.get_logger()
 
@@ -61,11 +61,11 @@ class RefreshPorts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshPlan:
-    """What feeds.yaml says of polling: the feeds by id, the default interval and the tag rules."""
+    """What feeds.yaml says of polling: the feeds by id, the default interval and what entries are tagged by."""
 
     feeds: Mapping[str, Feed]
     every: timedelta
-    rules: tuple[CompiledRule, ...]
+    tagger: Tagger
 
 
 def refresh(
@@ -214,7 +214,7 @@ def _tagged(update: FeedUpdate, plan: RefreshPlan, now: datetime) -> FeedUpdate:
         return update
     feed = plan.feeds[update.feed_id]
     new, changed = (
-        tuple(replace(entry, tags=tag_entry(entry, feed, plan.rules, now)) for entry in entries)
+        tuple(replace(entry, tags=tag_entry(entry, feed, plan.tagger, now)) for entry in entries)
         for entries in (update.new, update.changed)
     )
     return replace(update, new=new, changed=changed)

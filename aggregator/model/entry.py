@@ -34,20 +34,27 @@ class Reading:
     keys: tuple[EntryKeys, ...]
 
 
-Origin = Literal["category", "feed", "rule", "person"]
+Origin = Literal["feed", "category", "category-map", "gazetteer", "taxonomy", "rule", "person"]
+Field = Literal["title", "lead", "text", "url", "category", "feed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tag:
-    """A label `namespace:slug`; `origin` says whether the publisher, feeds.yaml, a rule or a person gave it.
+    """A label `namespace:slug`, and why an entry has it.
 
-    `evidence` is the category's own words, or the rule's query.
+    `origin`: feeds.yaml (`feed`), the publisher's category as it stands or as a synonym of ours (`category`,
+    `category-map`), the names of places, the taxonomy, a rule or a person. `field` and `matched`: where, and by which
+    words as they were folded. `rule`: the rule's query, the words with their points, the category's scheme.
+    `version`: of the taxonomy or rule that gave it; None when no upgrade can make it stale.
     """
 
     name: str
     origin: Origin
     label: str | None = None
-    evidence: str | None = None
+    field: Field | None = None
+    matched: str | None = None
+    rule: str | None = None
+    version: str | None = None
 
     @property
     def namespace(self) -> str:
@@ -57,7 +64,7 @@ class Tag:
     def text(self) -> str:
         """What people read: the label, else the slug in words; a country's two letters in capitals."""
         slug = self.name.partition(":")[2]
-        words = slug.upper() if self.namespace == "country" else slug.replace("-", " ")
+        words = slug.upper() if self.namespace in ("country", "mentions") else slug.replace("-", " ")
         return self.label or words[:1].upper() + words[1:]
 
 

@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from aggregator.errors import Problem
-from aggregator.settings.document import LATER, SECTIONS, Document, keys_of
+from aggregator.settings.document import LATER, Document, keys_of
 from aggregator.settings.yamltext import Path, YamlText
 from aggregator.urls import canonical_url
 
@@ -48,15 +48,20 @@ def check_document(data: dict[str, Any]) -> tuple[Document | None, list[Fault]]:
     try:
         document = Document.model_validate(data)
     except ValidationError as error:
-        faults += [_fault(detail) for detail in error.errors(include_url=False)]
+        faults += faults_of(error, Document)
     return document, faults
 
 
-def _fault(detail: ErrorDetails) -> Fault:
+def faults_of(error: ValidationError, root: type[BaseModel]) -> list[Fault]:
+    """What pydantic found wrong, in our words; `root` is the model that the paths begin at."""
+    return [_fault(detail, root) for detail in error.errors(include_url=False)]
+
+
+def _fault(detail: ErrorDetails, root: type[BaseModel]) -> Fault:
     path, context = detail["loc"], detail.get("ctx", {})
     match detail["type"]:
         case "extra_forbidden":
-            return Fault(path=path, message=_unknown_key(path), of_key=True)
+            return Fault(path=path, message=_unknown_key(path, root), of_key=True)
         case "missing":
             return Fault(path=path[:-1], message=f'"{path[-1]}" is missing')
         case "at":
@@ -82,13 +87,28 @@ _KINDS = {
 }
 
 
-def _unknown_key(path: Path) -> str:
+def _unknown_key(path: Path, root: type[BaseModel]) -> str:
     name = str(path[-1])
     if name in LATER:
         return LATER[name]
-    known = keys_of(SECTIONS[str(path[0])] if len(path) > 1 else Document)
+    known = keys_of(_model_at(path[:-1], root))
     near = get_close_matches(name.lower(), known, n=1, cutoff=0.5)
     return "unknown key; " + (f'did you mean "{near[0]}"?' if near else f"known here are {', '.join(known)}")
+
+
+def _model_at(path: Path, model: type[BaseModel]) -> type[BaseModel]:
+    """The model that stands at the end of a path."""
+    for step in path:
+        if step in model.model_fields:
+            model = next(_models_in(model.model_fields[str(step)].annotation))
+    return model
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)
 
 
 def _not_a_choice(given: Any, expected: str) -> str:

@@ -38,6 +38,16 @@ from aggregator.settings.fields import (
     WebAddress,
 )
 from aggregator.settings.values import Polling
+from aggregator.settings.wordlists import (
+    CountryRecord,
+    DoubtRecord,
+    LeaderRecord,
+    RegionRecord,
+    Synonyms,
+    TopicRecord,
+    TypeRecord,
+    Words,
+)
 
 SCHEMA_FILE = Path(__file__).with_name("feeds.schema.json")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
@@ -194,6 +204,18 @@ class NewsletterSection(Section):
         return Newsletter(**{**dict(self), **own})
 
 
+class TaxonomySection(Section):
+    countries: Annotated[list[CountryRecord], Empty] = Field(default=[], description="Words added to countries.")
+    leaders: Annotated[list[LeaderRecord], Empty] = Field(default=[], description="People who stand for countries.")
+    doubts: Annotated[list[DoubtRecord], Empty] = Field(default=[], description="Names with two senses.")
+    bystanders: Words = Field(default=[], description="Phrases that hold the name of a place and mean none.")
+    regions: Annotated[list[RegionRecord], Empty] = Field(default=[], description="Regions, new or with more words.")
+    topics: Annotated[list[TopicRecord], Empty] = Field(default=[], description="Topics, new or with more words.")
+    types: Annotated[list[TypeRecord], Empty] = Field(default=[], description="Kinds of publication, new or enlarged.")
+    categories: Synonyms = Field(default={}, description="Publishers' own categories, by the tag that they mean.")
+    without: Annotated[list[TagName], Empty] = Field(default=[], description="Tags of the taxonomy to leave out.")
+
+
 class Document(Section):
     """A whole feeds.yaml."""
 
@@ -202,6 +224,9 @@ class Document(Section):
         default_factory=lambda: PollingSection.model_validate({}), description="How feeds are polled."
     )
     feeds: Annotated[list[FeedSection], Empty] = Field(default=[], description="The feeds to poll.")
+    taxonomy: TaxonomySection = Field(
+        default_factory=lambda: TaxonomySection.model_validate({}), description="Changes to what the package tags by."
+    )
     tags: Annotated[list[RuleSection], Empty] = Field(default=[], description="Rules that give tags, in order.")
     channels: Annotated[list[ChannelSection], Empty] = Field(default=[], description="Merged feeds to publish.")
     newsletters: Annotated[list[NewsletterSection], Empty] = Field(default=[], description="Newsletters to send.")
@@ -211,6 +236,7 @@ SECTIONS: dict[str, type[Section]] = {
     "site": SiteSection,
     "polling": PollingSection,
     "feeds": FeedSection,
+    "taxonomy": TaxonomySection,
     "tags": RuleSection,
     "channels": ChannelSection,
     "newsletters": NewsletterSection,
@@ -219,7 +245,7 @@ LATER = {"local": "each subscriber's own time zone is not supported yet; remove 
 """Keys the documentation names that this version does not have."""
 
 
-def keys_of(section: type[Section]) -> list[str]:
+def keys_of(section: type[BaseModel]) -> list[str]:
     """The keys people may write in a section."""
     return [info.alias or name for name, info in section.model_fields.items()]
 

@@ -14,6 +14,7 @@ from aggregator.model.feed import Feed
 from aggregator.settings.checking import Fault, check_document
 from aggregator.settings.document import SECTIONS, Document, FeedSection
 from aggregator.settings.relay import parse_relay
+from aggregator.settings.taxonomy_files import changed, shipped_taxonomy
 from aggregator.settings.values import Settings
 from aggregator.settings.yamltext import YamlText, decode
 
@@ -38,6 +39,7 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
         site=site,
         polling=document.polling.value(),
         feeds=tuple(_feed(feed, environ) for feed in document.feeds),
+        taxonomy=changed(shipped_taxonomy(), document.taxonomy),
         rules=tuple(rule.value() for rule in document.tags),
         channels=tuple(channel.value() for channel in document.channels),
         newsletters=tuple(letter.value(site) for letter in document.newsletters),

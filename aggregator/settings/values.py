@@ -6,6 +6,7 @@ from datetime import timedelta
 from aggregator.model.channel import Channel, Site, TagRule
 from aggregator.model.feed import Feed
 from aggregator.model.newsletter import Newsletter
+from aggregator.model.taxonomy import Taxonomy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,7 @@ class Settings:
     site: Site
     feeds: tuple[Feed, ...]
     polling: Polling
+    taxonomy: Taxonomy = field(default_factory=Taxonomy)
     rules: tuple[TagRule, ...] = ()
     channels: tuple[Channel, ...] = ()
     newsletters: tuple[Newsletter, ...] = ()

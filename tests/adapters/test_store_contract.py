@@ -40,7 +40,7 @@ IFRI = Feed(
     options=FeedOptions(every=timedelta(hours=2), tags=("publisher:ifri",)),
 )
 APPS = Feed(id="apps", url="https://apps.example/rss", name="APPS")
-TAG = Tag(name="country:jp", origin="rule", label="Japan", evidence="Japan OR Tokyo")
+TAG = Tag(name="country:jp", origin="rule", label="Japan", rule="Japan OR Tokyo")
 
 
 def entry(feed_id: str, title: str, *tags: Tag) -> Entry:

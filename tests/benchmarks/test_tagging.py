@@ -4,17 +4,14 @@ from typing import Any
 
 import pytest
 
-from aggregator.model.channel import TagRule
-from aggregator.steps.tagging import compile_rules
+from aggregator.model.taxonomy import Country, Taxonomy, Topic
+from aggregator.steps.tagging.tagger import compile_tagger
 from benchmarks.tagging import measure
 
-RULES = compile_rules(
-    [
-        TagRule(tag="country:fr", when="Paris"),
-        TagRule(tag="country:de", when="Berlin"),
-        TagRule(tag="topic:trade", when="tariff*"),
-    ]
-)
+FRANCE = Country(id="fr", label={"en": "France"}, places=("Paris",))
+GERMANY = Country(id="de", label={"en": "Germany"}, places=("Berlin",))
+TRADE = Topic(id="trade", label={"en": "Trade"}, words={"en": ("tariff*!",)})
+TAGGER = compile_tagger(Taxonomy(countries=(FRANCE, GERMANY), topics=(TRADE,)))
 
 
 def row(text: str, lang: str = "en", **labels: list[str]) -> dict[str, Any]:
@@ -36,11 +33,11 @@ def row(text: str, lang: str = "en", **labels: list[str]) -> dict[str, Any]:
     ],
 )
 def test_it_counts_labels(rows: list[dict[str, Any]], label: str, language: str, expected: tuple[float, ...]) -> None:
-    scores = measure(rows, RULES)[label]["made-up"][language]
+    scores = measure(rows, TAGGER)[label]["made-up"][language]
     assert (scores["precision"], scores["recall"], scores["f1"]) == expected
 
 
 def test_a_text_without_labels_of_a_kind_does_not_count() -> None:
-    scores = measure([row("tariffs in Paris", topics=[], topics_scope=["trade"])], RULES)
+    scores = measure([row("tariffs in Paris", topics=[], topics_scope=["trade"])], TAGGER)
     assert scores["texts"] == 1
-    assert not scores.keys() & {"countries", "topics"}
+    assert not scores.keys() & {"countries", "mentions", "topics"}

@@ -16,7 +16,7 @@ from aggregator.model.feed import Validators
 from aggregator.model.parsed import ParsedEntry
 from aggregator.model.poll import Fetched, Read
 from aggregator.steps.folding.sketch import unpack
-from aggregator.steps.tagging import compile_rules, tag_entry
+from aggregator.steps.tagging.tagger import compile_tagger, tag_entry
 
 FIRST_EDITION = (
     ("alcoraya.rss", "rss20", "es", 7),
@@ -145,9 +145,9 @@ def test_every_rule_of_the_demo_tags_something_and_the_external_publication_gets
     settings = demo_settings(
         tmp_path, publishers="http://127.0.0.1:1", smtp_url="smtp://127.0.0.1:2", site="http://a.b"
     )
-    rules, now = compile_rules(settings.rules), datetime.combine(EDITION, time.min, UTC)
+    tagger, now = compile_tagger(settings.taxonomy, settings.rules), datetime.combine(EDITION, time.min, UTC)
     given = [
-        (entry, {tag.name for tag in tag_entry(entry, feed, rules, now) if tag.origin == "rule"})
+        (entry, {tag.name for tag in tag_entry(entry, feed, tagger, now) if tag.origin == "rule"})
         for feed in settings.feeds
         if (name := feed.url.rpartition("/")[2]) in NAMES
         for entry in entries(name)

@@ -54,7 +54,7 @@ SUMMARY = DemoSummary(
                 Fold(rule="translation", translation=True, evidence="en and fr, names and figures 0.42 " * 9),
             ),
             tags=(
-                Tag(name="type:external-publication", origin="rule", evidence="treaty OR " * 20),
+                Tag(name="type:external-publication", origin="rule", rule="treaty OR " * 20),
                 Tag(name="category:asia", origin="category", label="Asia"),
                 Tag(name="publisher:one", origin="feed"),
             ),

@@ -12,7 +12,7 @@ from aggregator.model.entry import Entry
 from aggregator.model.feed import Feed, Validators
 from aggregator.model.parsed import Link, ParsedEntry, SafeHtml, Source
 from aggregator.model.poll import Fetched
-from tests.fakes import START, FrozenClock, MemoryStore, ScriptedFetcher, ScriptedParser, parsed, reading
+from tests.fakes import NO_TAGS, START, FrozenClock, MemoryStore, ScriptedFetcher, ScriptedParser, parsed, reading
 from tests.real_store import SqlStore, sql_store
 
 PUBLISHER = Feed(id="publisher", url="https://www.publisher.example/rss", name="Publisher")
@@ -54,7 +54,7 @@ class House:
     def __init__(self, store: MemoryStore | SqlStore) -> None:
         self.store, self.clock = store, FrozenClock()
         self.plan = RefreshPlan(
-            feeds={feed.id: feed for feed in (PUBLISHER, THIEF)}, every=timedelta(hours=1), rules=()
+            feeds={feed.id: feed for feed in (PUBLISHER, THIEF)}, every=timedelta(hours=1), tagger=NO_TAGS
         )
         store.sync([PUBLISHER, THIEF], self.clock.now())
 

@@ -11,7 +11,7 @@ from aggregator.flows.refresh import RefreshPlan, RefreshPorts, refresh
 from aggregator.model.feed import Feed, Validators
 from aggregator.model.poll import Cause, Fetched, FetchFailed
 from aggregator.model.story import Story
-from tests.fakes import FrozenClock, MemoryStore, ScriptedFetcher, ScriptedParser, reading
+from tests.fakes import NO_TAGS, FrozenClock, MemoryStore, ScriptedFetcher, ScriptedParser, reading
 from tests.flows.publishers import FEEDS, WHIMS, Expected, Poll, Whim, publish
 from tests.real_store import SqlStore, sql_store
 
@@ -31,7 +31,7 @@ class Reader:
         self.store, self.clock = store, FrozenClock()
         self.fetcher, self.parser = ScriptedFetcher(), ScriptedParser(batch=batch)
         feeds = [Feed(id=id_, url=f"https://{id_}.example/rss", name=id_) for id_ in FEEDS]
-        self.plan = RefreshPlan(feeds={feed.id: feed for feed in feeds}, every=timedelta(hours=1), rules=())
+        self.plan = RefreshPlan(feeds={feed.id: feed for feed in feeds}, every=timedelta(hours=1), tagger=NO_TAGS)
         store.sync(feeds, self.clock.now())
         self.first_seen: dict[str, datetime] = {}
         self.story_of: dict[str, str] = {}

@@ -13,11 +13,11 @@ from aggregator.model.feed import Feed, Validators
 from aggregator.model.parsed import Link, ParsedEntry, SafeHtml
 from aggregator.model.poll import Cause, Fetched, FetchFailed
 from aggregator.model.story import Clustering, Story
-from tests.fakes import FrozenClock, MemoryStore, ScriptedFetcher, ScriptedParser, parsed, reading
+from tests.fakes import NO_TAGS, FrozenClock, MemoryStore, ScriptedFetcher, ScriptedParser, parsed, reading
 from tests.real_store import SqlStore, sql_store
 
 FEEDS = [Feed(id=id_, url=f"https://{id_}.example/rss", name=id_) for id_ in ("a", "b", "c")]
-PLAN = RefreshPlan(feeds={feed.id: feed for feed in FEEDS}, every=timedelta(hours=1), rules=())
+PLAN = RefreshPlan(feeds={feed.id: feed for feed in FEEDS}, every=timedelta(hours=1), tagger=NO_TAGS)
 PAGE = (Link(href="https://a.example/report"),)
 TEXT = SafeHtml(
     "<p>The council of Riga has voted for a bridge that will cost four hundred million euros, and nobody in the hall "

@@ -15,7 +15,8 @@ from aggregator.model.feed import Feed, FeedStatus, Validators
 from aggregator.model.parsed import Link, ParsedEntry
 from aggregator.model.poll import Cause, FeedUpdate, Fetched, FetchFailed, FetchOutcome, NotModified, RefreshReport
 from aggregator.model.story import Clustering
-from aggregator.steps.tagging import compile_rules, tag_entry
+from aggregator.model.taxonomy import Taxonomy
+from aggregator.steps.tagging.tagger import compile_tagger, tag_entry
 from tests.fakes import FrozenClock, MemoryStore, ScriptedFetcher, ScriptedParser, parsed, reading
 
 HOUR = timedelta(hours=1)
@@ -31,7 +32,7 @@ class House:
         self.plan = RefreshPlan(
             feeds={feed.id: feed for feed in feeds},
             every=HOUR,
-            rules=compile_rules([TagRule(tag="country:jp", when="Japan")]),
+            tagger=compile_tagger(Taxonomy(), [TagRule(tag="country:jp", when="Japan")]),
         )
         self.store.sync(feeds, self.clock.now())
 

@@ -13,7 +13,8 @@ from aggregator.model.channel import TagRule
 from aggregator.model.feed import Feed, Validators
 from aggregator.model.parsed import Link
 from aggregator.model.poll import Fetched
-from aggregator.steps.tagging import compile_rules
+from aggregator.model.taxonomy import Taxonomy
+from aggregator.steps.tagging.tagger import compile_tagger
 from tests.fakes import FrozenClock, ScriptedFetcher, ScriptedParser, parsed, reading
 from tests.real_store import SqlStore, sql_store
 
@@ -21,7 +22,7 @@ FEEDS = [Feed(id=id_, url=f"https://{id_}.example/rss", name=id_) for id_ in ("a
 PLAN = RefreshPlan(
     feeds={feed.id: feed for feed in FEEDS},
     every=timedelta(hours=1),
-    rules=compile_rules([TagRule(tag="country:jp", when="Japan")]),
+    tagger=compile_tagger(Taxonomy(), [TagRule(tag="country:jp", when="Japan")]),
 )
 SHARED = (Link(href="https://a.example/japan"),)
 ROUNDS = (

@@ -14,7 +14,7 @@ from aggregator.flows.refresh import RefreshPlan, RefreshPorts, refresh
 from aggregator.model.feed import Feed, Validators
 from aggregator.model.parsed import Link, ParsedEntry, SafeHtml
 from aggregator.model.poll import Fetched
-from tests.fakes import START, FrozenClock, MemoryStore, ScriptedFetcher, ScriptedParser, reading
+from tests.fakes import NO_TAGS, START, FrozenClock, MemoryStore, ScriptedFetcher, ScriptedParser, reading
 from tests.real_store import SqlStore, sql_store
 
 TEXTS: Mapping[str, Sequence[str]] = json.loads(
@@ -30,7 +30,7 @@ TITLES = (
     "A look",
 )
 FEEDS = tuple(Feed(id=id_, url=f"https://{id_}.example/rss", name=id_) for id_ in ("a", "b", "c", "d"))
-PLAN = RefreshPlan(feeds={feed.id: feed for feed in FEEDS}, every=timedelta(hours=1), rules=())
+PLAN = RefreshPlan(feeds={feed.id: feed for feed in FEEDS}, every=timedelta(hours=1), tagger=NO_TAGS)
 
 
 @dataclass(frozen=True)

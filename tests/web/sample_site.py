@@ -53,9 +53,9 @@ LETTER = (
     '<!--mail-only--><p>For you alone <a href="https://unsubscribe.invalid/">Unsubscribe</a></p><!--/mail-only-->'
     '<p><a href="https://unsubscribe.invalid/">leave</a></p></body></html>'
 )
-JAPAN = Tag(name="country:jp", origin="rule", label="Japan", evidence="Japan OR Tokyo")
-ENERGY = Tag(name="topic:energy", origin="rule", evidence="energy OR gas")
-NOTE = Tag(name="category:note", origin="category", label="Note", evidence="https://ifri.example/types")
+JAPAN = Tag(name="country:jp", origin="rule", label="Japan", rule="Japan OR Tokyo")
+ENERGY = Tag(name="topic:energy", origin="rule", rule="energy OR gas")
+NOTE = Tag(name="category:note", origin="category", label="Note", rule="https://ifri.example/types")
 OF_IFRI = Tag(name="publisher:ifri", origin="feed", label="Ifri")
 LONG = "Deterrence depends on ports, cables and patience. " * 40
 

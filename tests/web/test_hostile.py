@@ -83,7 +83,7 @@ def _strings(file: Path) -> list[str]:
 def story_of(number: int, words: str, markup: SafeHtml) -> tuple[Entry, Placement]:
     """An entry with these words in every field that holds text."""
     tags = tuple(
-        Tag(name=f"{space}:a{number}", origin=origin, label=f"{words} {place}", evidence=words)  # type: ignore[arg-type]
+        Tag(name=f"{space}:a{number}", origin=origin, label=f"{words} {place}", rule=words)  # type: ignore[arg-type]
         for place, (space, origin) in enumerate((("category", "category"), ("topic", "rule"), ("type", "feed")))
     )
     item = entry(

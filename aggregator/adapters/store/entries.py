@@ -25,6 +25,7 @@ _PLAIN = (
     *("mark", "feed_id", "first_seen", "changed_at", "date", "at_home", "guid", "title", "summary", "content"),
     *("published", "published_raw", "updated", "updated_raw", "language", "rights", "doi", "comments"),
 )
+_TAG = ("name", "origin", "label", "field", "matched", "rule", "version")
 
 
 class SqlEntryStore:
@@ -116,10 +117,7 @@ def _write_keys_and_tags(connection: Connection, numbered: Sequence[tuple[int, E
             "holder": id_,
             "entry_id": id_,
             "position": position,
-            "name": tag.name,
-            "origin": tag.origin,
-            "label": tag.label,
-            "evidence": tag.evidence,
+            **{name: getattr(tag, name) for name in _TAG},
         }
         for id_, entry in numbered
         for position, tag in enumerate(entry.tags)
@@ -134,7 +132,7 @@ def _load_tags(connection: Connection, entry_ids: Collection[int]) -> Mapping[in
     for ids in chunks(entry_ids):
         query = select(entry_tags).where(entry_tags.c.entry_id.in_(ids)).order_by(entry_tags.c.position)
         for row in connection.execute(query):
-            found[row.entry_id].append(Tag(name=row.name, origin=row.origin, label=row.label, evidence=row.evidence))
+            found[row.entry_id].append(Tag(**{name: getattr(row, name) for name in _TAG}))
     return {id_: tuple(tags) for id_, tags in found.items()}
 
 

@@ -185,7 +185,10 @@ entry_tags = Table(
     Column("name", String, nullable=False),
     Column("origin", String, nullable=False),
     Column("label", Text),
-    Column("evidence", Text),
+    Column("field", String),
+    Column("matched", Text),
+    Column("rule", Text),
+    Column("version", String),
     Index(None, "name", "story_seq"),
     sqlite_with_rowid=False,
 )

@@ -9,7 +9,9 @@ from aggregator.model.channel import TagRule
 from aggregator.model.entry import Tag
 from aggregator.model.feed import Feed, FeedOptions
 from aggregator.model.parsed import Category, ParsedEntry, SafeHtml
-from aggregator.steps.tagging import MAX_CATEGORIES, compile_rules, tag_entry
+from aggregator.model.taxonomy import Taxonomy
+from aggregator.steps.tagging.tagger import MAX_CATEGORIES, compile_tagger, tag_entry
+from tests.fakes import NO_TAGS
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 FEED = Feed(id="ifri", url="https://ifri.example/rss", name="Ifri", language="fr")
@@ -21,7 +23,7 @@ ENTRY = ParsedEntry(
 
 
 def names(entry: ParsedEntry = ENTRY, feed: Feed = FEED, rules: tuple[TagRule, ...] = ()) -> list[str]:
-    return [tag.name for tag in tag_entry(entry, feed, compile_rules(rules), NOW)]
+    return [tag.name for tag in tag_entry(entry, feed, compile_tagger(Taxonomy(), rules), NOW)]
 
 
 def with_categories(*categories: Category) -> ParsedEntry:
@@ -29,7 +31,9 @@ def with_categories(*categories: Category) -> ParsedEntry:
 
 
 def test_a_feed_names_its_publisher() -> None:
-    assert tag_entry(ENTRY, FEED, (), NOW) == (Tag(name="publisher:ifri", origin="feed", label="Ifri"),)
+    assert tag_entry(ENTRY, FEED, NO_TAGS, NOW) == (
+        Tag(name="publisher:ifri", origin="feed", field="feed", label="Ifri"),
+    )
 
 
 def test_the_feeds_own_tags_come_first_and_may_name_another_publisher() -> None:
@@ -48,12 +52,14 @@ def test_the_feeds_own_tags_come_first_and_may_name_another_publisher() -> None:
     ],
 )
 def test_categories_keep_the_publishers_words(category: Category, name: str, label: str) -> None:
-    assert tag_entry(with_categories(category), FEED, (), NOW)[0] == Tag(name=name, origin="category", label=label)
+    assert tag_entry(with_categories(category), FEED, NO_TAGS, NOW)[0] == Tag(
+        name=name, origin="category", field="category", label=label
+    )
 
 
 def test_categories_are_unique_bounded_and_never_nameless() -> None:
     twice = with_categories(Category(term="Asia", scheme="urn:a"), Category(term="ASIA"), Category(term="!!"))
-    assert [(tag.name, tag.evidence) for tag in tag_entry(twice, FEED, (), NOW)][:-1] == [("category:asia", "urn:a")]
+    assert [(tag.name, tag.rule) for tag in tag_entry(twice, FEED, NO_TAGS, NOW)][:-1] == [("category:asia", "urn:a")]
     many = with_categories(*(Category(term=f"c{number}") for number in range(500)))
     assert len(names(many)) == MAX_CATEGORIES + 1
 
@@ -66,8 +72,8 @@ def test_rules_run_in_order_and_see_earlier_tags() -> None:
         TagRule(tag="region:asia", when="kouriles"),
         TagRule(tag="topic:never", when="since:1d"),
     )
-    tags = tag_entry(ENTRY, FEED, compile_rules(rules), NOW)
-    assert [(tag.name, tag.origin, tag.evidence) for tag in tags] == [
+    tags = tag_entry(ENTRY, FEED, compile_tagger(Taxonomy(), rules), NOW)
+    assert [(tag.name, tag.origin, tag.rule) for tag in tags] == [
         ("publisher:ifri", "feed", None),
         ("topic:kuril-islands", "rule", 'text:"Kuril Islands"'),
         ("region:asia", "rule", "topic:kuril-islands publisher:ifri lang:fr since:7d"),
@@ -76,7 +82,7 @@ def test_rules_run_in_order_and_see_earlier_tags() -> None:
 
 
 def test_a_rule_may_confirm_what_the_feed_says() -> None:
-    tags = tag_entry(ENTRY, FEED, compile_rules((TagRule(tag="publisher:ifri", when="kuril"),)), NOW)
+    tags = tag_entry(ENTRY, FEED, compile_tagger(Taxonomy(), (TagRule(tag="publisher:ifri", when="kuril"),)), NOW)
     assert [(tag.name, tag.origin) for tag in tags] == [("publisher:ifri", "feed"), ("publisher:ifri", "rule")]
 
 
@@ -94,4 +100,4 @@ def test_a_date_in_the_future_counts_as_now() -> None:
 
 def test_a_rule_that_is_no_query_is_refused() -> None:
     with pytest.raises(QueryError, match="never closed"):
-        compile_rules((TagRule(tag="topic:x", when="(a"),))
+        compile_tagger(Taxonomy(), (TagRule(tag="topic:x", when="(a"),))

@@ -1,0 +1,42 @@
+"""An entry cut into what is said in its title, at the beginning of its text, and further on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from aggregator.steps.tagging.lexicon import Hit, Lexicon
+
+Sense = TypeVar("Sense")
+Passage = Literal["title", "lead", "text"]
+
+MAX_CHARACTERS = 20_000
+"""Of a text's beginning: what a publication is about is said there, and a book costs no more than an essay."""
+LEAD = 30
+"""Words of a text that introduce it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passages:
+    """The words of an entry, and the title and text as they are written."""
+
+    title: str
+    text: str
+    title_words: Sequence[str]
+    text_words: Sequence[str]
+
+    @property
+    def words(self) -> frozenset[str]:
+        return frozenset(self.title_words).union(self.text_words)
+
+    def find(self, lexicon: Lexicon[Sense]) -> Iterator[tuple[Passage, str, Hit[Sense]]]:
+        """Every phrase found: where, how it reads when folded, and what it may mean."""
+        for hit in lexicon.find(self.title_words):
+            yield "title", _folded(self.title_words, hit), hit
+        for hit in lexicon.find(self.text_words):
+            yield "lead" if hit.at < LEAD else "text", _folded(self.text_words, hit), hit
+
+
+def _folded(words: Sequence[str], hit: Hit[Sense]) -> str:
+    return words[hit.at] if hit.length == 1 else " ".join(words[hit.at : hit.at + hit.length])

@@ -1,0 +1,232 @@
+"""What an entry is about, and why: its feed's tags, the publisher's categories, the taxonomy, then our rules.
+
+The step between `decide` and folding of a refresh. Everything it knows is compiled once, into a `Tagger` that
+processes can share; each tag says what gave it, where, by which words, and under which version of the words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from aggregator.model.channel import TagRule
+from aggregator.model.entry import Field, Origin, Tag
+from aggregator.model.feed import Feed
+from aggregator.model.parsed import ParsedEntry, SafeHtml
+from aggregator.model.taxonomy import Taxonomy
+from aggregator.steps.tagging.category_map import CategoryMap, compile_categories, meant_by
+from aggregator.steps.tagging.gazetteer import FOCUS, HOME, MAX_FOCUS, Sense, compile_gazetteer, places
+from aggregator.steps.tagging.lexicon import Lexicon
+from aggregator.steps.tagging.passages import MAX_CHARACTERS, Passages
+from aggregator.steps.tagging.publication_types import Types, compile_types, kind_of
+from aggregator.steps.tagging.regions import Holders, around, compile_regions
+from aggregator.steps.tagging.rules import CompiledRule, compile_rules
+from aggregator.steps.tagging.scoring import Find, Score, foremost, score
+from aggregator.steps.tagging.topics import MAX_TOPICS, TOPICS, Topics, compile_topics, subjects
+from aggregator.subject import category_words, entry_subject, plain_text, tag_name, words_of
+
+MAX_CATEGORIES = 50
+MAX_LABEL = 200
+MAX_MENTIONS = 30
+
+Tags = dict[tuple[str, Origin], Tag]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tagger:
+    """The taxonomy and the rules, ready for use; `labels` by tag, `version` of the taxonomy."""
+
+    gazetteer: Lexicon[Sense]
+    holders: Holders
+    topics: Topics
+    types: Types
+    categories: CategoryMap
+    labels: Mapping[str, str]
+    rules: tuple[CompiledRule, ...]
+    version: str
+
+
+def compile_tagger(taxonomy: Taxonomy, rules: Sequence[TagRule] = (), *, language: str = "en") -> Tagger:
+    """Make a tagger whose labels are in this language where there are any; raises QueryError."""
+    return Tagger(
+        gazetteer=compile_gazetteer(taxonomy),
+        holders=compile_regions(taxonomy),
+        topics=compile_topics(taxonomy),
+        types=compile_types(taxonomy),
+        categories=compile_categories(taxonomy),
+        labels={
+            tag: label.get(language[:2]) or label.get("en") or next(iter(label.values()), "")
+            for tag, label in taxonomy.labels().items()
+        },
+        rules=compile_rules(rules),
+        version=taxonomy.version,
+    )
+
+
+def tag_entry(entry: ParsedEntry, feed: Feed, tagger: Tagger, now: datetime) -> tuple[Tag, ...]:
+    """All tags of an entry, each name once per origin, always in the same order."""
+    given: Tags = {(tag.name, tag.origin): tag for tag in (*_categories(entry), *_feed_tags(feed))}
+    names = {name for name, _ in given}
+    known: dict[str, Tag] = {}
+    for tag in _known(entry, feed, tagger):
+        if tag.name not in names:
+            known.setdefault(tag.name, tag)
+    given |= {(tag.name, tag.origin): tag for tag in known.values()}
+    if tagger.rules:
+        given |= _ruled(entry, feed, tagger.rules, given, now)
+    return tuple(given.values())
+
+
+# --- what others say ------------------------------------------------------------------------------
+
+
+def _categories(entry: ParsedEntry) -> Iterator[Tag]:
+    found: dict[str, Tag] = {}
+    for category in entry.categories[:MAX_CATEGORIES]:
+        label = " ".join(category_words(category).split())
+        name = tag_name("category", label)
+        if not name.endswith(":"):
+            tag = Tag(name=name, origin="category", field="category", label=label[:MAX_LABEL], rule=category.scheme)
+            found.setdefault(name, tag)
+    return iter(found.values())
+
+
+def _feed_tags(feed: Feed) -> Iterator[Tag]:
+    names = list(feed.options.tags)
+    if not any(name.startswith("publisher:") for name in names):
+        names.append(f"publisher:{feed.id}")
+    for name in names:
+        yield Tag(name=name, origin="feed", field="feed", label=feed.name if name == f"publisher:{feed.id}" else None)
+
+
+# --- what the taxonomy says -----------------------------------------------------------------------
+
+
+def _known(entry: ParsedEntry, feed: Feed, tagger: Tagger) -> Iterator[Tag]:
+    """Tags from the taxonomy, the publisher's categories before the text; of one name, the first counts."""
+    mapped = [_mapped(tag, words, tagger) for tag, words in _meant(entry, tagger)]
+    passages = _passages(entry)
+    found = places(passages, tagger.gazetteer)
+    countries = [*_of(mapped, "country"), *_focus(found, "country", feed, tagger)]
+    yield from countries
+    yield from _topics(entry, feed, passages, _of(mapped, "topic"), tagger)
+    yield from _types(entry, _of(mapped, "type"), tagger)
+    yield from _of(mapped, "region")
+    yield from _focus(found, "region", feed, tagger)
+    yield from (
+        _tag(tagger, region, origin="gazetteer", rule=f"{country} lies in it")
+        for region, country in around((tag.name for tag in countries), tagger.holders)
+    )
+    yield from (tag for tag in mapped if tag.namespace not in ("country", "topic", "type", "region"))
+    yield from _mentions(found, countries, tagger)
+
+
+def _meant(entry: ParsedEntry, tagger: Tagger) -> Iterator[tuple[str, str]]:
+    words = (" ".join(category_words(category).split()) for category in entry.categories[:MAX_CATEGORIES])
+    return meant_by((text[:MAX_LABEL] for text in words), tagger.categories)
+
+
+def _passages(entry: ParsedEntry) -> Passages:
+    content, summary = entry.content, entry.summary
+    markup = content if summary in content else summary if content in summary else f"{summary}\n{content}"
+    text = plain_text(SafeHtml(markup[:MAX_CHARACTERS]))
+    return Passages(title=entry.title, text=text, title_words=words_of(entry.title), text_words=words_of(text))
+
+
+def _focus(found: Iterable[Find], namespace: str, feed: Feed, tagger: Tagger) -> Iterator[Tag]:
+    scores = score((find for find in found if find.tag.startswith(namespace)), FOCUS, each_word=False)
+    home = f"country:{(feed.country or '').lower()}"
+    if home in scores:
+        scores[home].add(Find(home, "text", "the publisher's own"), HOME)
+    for name, own in foremost(scores, FOCUS, MAX_FOCUS):
+        yield _scored(name, own, "gazetteer", tagger)
+
+
+def _topics(entry: ParsedEntry, feed: Feed, passages: Passages, mapped: Sequence[Tag], tagger: Tagger) -> Iterator[Tag]:
+    """At most three: those the publisher names, the ones that the text speaks of most before others."""
+    language = (entry.language or feed.language or "")[:2]
+    scores = score(subjects(passages, tagger.topics, language), TOPICS, each_word=True)
+    named = {tag.name: tag for tag in mapped}
+    ranked = sorted(named.values(), key=lambda tag: -scores[tag.name].total if tag.name in scores else 0.0)
+    own = (_scored(name, found, "taxonomy", tagger) for name, found in foremost(scores, TOPICS, MAX_TOPICS))
+    yield from (*ranked, *(tag for tag in own if tag.name not in named))[:MAX_TOPICS]
+
+
+def _types(entry: ParsedEntry, mapped: Sequence[Tag], tagger: Tagger) -> Iterator[Tag]:
+    yield from mapped
+    found = kind_of(entry.title, None if mapped else entry.url, tagger.types)
+    if found:
+        yield _tag(tagger, found.tag, origin="taxonomy", field=found.field, matched=found.matched)
+
+
+def _mentions(found: Iterable[Find], focus: Iterable[Tag], tagger: Tagger) -> Iterator[Tag]:
+    """Every country named, also in passing."""
+    first: dict[str, tuple[Field | None, str | None]] = {tag.name: (tag.field, tag.matched) for tag in focus}
+    for find in found:
+        if find.tag.startswith("country:"):
+            first.setdefault(find.tag, (find.field, find.matched))
+    for name, (field, matched) in list(first.items())[:MAX_MENTIONS]:
+        yield Tag(
+            name=f"mentions:{name.partition(':')[2]}",
+            origin="gazetteer",
+            label=tagger.labels.get(name),
+            field=field,
+            matched=matched,
+            version=tagger.version,
+        )
+
+
+def _of(tags: Iterable[Tag], namespace: str) -> list[Tag]:
+    return [tag for tag in tags if tag.namespace == namespace]
+
+
+def _mapped(name: str, words: str, tagger: Tagger) -> Tag:
+    return _tag(tagger, name, origin="category-map", field="category", matched=words)
+
+
+def _scored(name: str, found: Score, origin: Origin, tagger: Tagger) -> Tag:
+    best = found.best
+    return _tag(
+        tagger,
+        name,
+        origin=origin,
+        field=best.field if best else None,
+        matched=best.matched if best else None,
+        rule=found.reason,
+    )
+
+
+def _tag(
+    tagger: Tagger,
+    name: str,
+    *,
+    origin: Origin,
+    field: Field | None = None,
+    matched: str | None = None,
+    rule: str | None = None,
+) -> Tag:
+    return Tag(
+        name=name,
+        origin=origin,
+        label=tagger.labels.get(name) or None,
+        field=field,
+        matched=matched,
+        rule=rule,
+        version=tagger.version,
+    )
+
+
+# --- what our rules say ---------------------------------------------------------------------------
+
+
+def _ruled(entry: ParsedEntry, feed: Feed, rules: Sequence[CompiledRule], given: Tags, now: datetime) -> Tags:
+    """Rules see the tags given before, those of earlier rules included."""
+    found: Tags = {}
+    date = min(entry.published or entry.updated or now, now)
+    subject = entry_subject(entry, feed, tags=(name for name, _ in given), date=date)
+    for rule in rules:
+        if (rule.tag.name, "rule") not in found and rule.query.matches(subject, now):
+            found[rule.tag.name, "rule"] = rule.tag
+            subject.tags.add(rule.tag.name)
+    return found
