@@ -20,6 +20,7 @@ from aggregator.model.newsletter import Issue, Newsletter, Slot
 from aggregator.ports import DeliveryStore, NewsletterStore, SubscriberStore
 from tests.fakes import START
 from tests.mail_fakes import ACCEPTED, DAILY, WEEKLY, MemoryMailStore, issue_of
+from tests.real_store import KINDS, database_of
 
 MONDAY = START + timedelta(days=6)
 HOUR = timedelta(hours=1)
@@ -36,15 +37,13 @@ class SqlStore(SqlNewsletterStore, SqlSubscriberStore, SqlDeliveryStore):
     """The three rooms of the real store under one roof."""
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+@pytest.fixture(params=["memory", *KINDS])
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     if request.param == "memory":
         yield MemoryMailStore()
         return
-    database = open_database(f"sqlite:///{tmp_path}/wire.db")
-    migrate(database)
-    yield SqlStore(database)
-    database.close()
+    with database_of(request.param) as database:
+        yield SqlStore(database)
 
 
 def sync(store: Store, *newsletters: Newsletter, at: datetime = MONDAY, last_seq: int = 7) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from aggregator.adapters.store.engine import open_database
-from aggregator.adapters.store.migrate import migrate
 from aggregator.adapters.store.publications import SqlPublicationStore
 from aggregator.errors import StoreError
 from aggregator.model.channel import Publication
 from aggregator.ports import PublicationStore
 from tests.fakes import START, MemoryPublications
+from tests.real_store import KINDS, database_of
 
 ATOM = Publication(
     path="channels/japan.atom",
@@ -25,15 +25,13 @@ ATOM = Publication(
 RSS = replace(ATOM, path="channels/japan.rss", etag='"2"')
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PublicationStore]:
+@pytest.fixture(params=["memory", *KINDS])
+def store(request: pytest.FixtureRequest) -> Iterator[PublicationStore]:
     if request.param == "memory":
         yield MemoryPublications()
         return
-    database = open_database(f"sqlite:///{tmp_path}/wire.db")
-    migrate(database)
-    yield SqlPublicationStore(database)
-    database.close()
+    with database_of(request.param) as database:
+        yield SqlPublicationStore(database)
 
 
 def test_a_publication_comes_back_byte_for_byte(store: PublicationStore) -> None:

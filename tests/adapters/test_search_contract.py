@@ -19,15 +19,15 @@ from aggregator.model.story import Clustering, Placement, Story
 from aggregator.query import Query, parse_query, story_subject
 from tests.adapters.test_store_contract import update
 from tests.fakes import START, FrozenClock
-from tests.real_store import SqlStore, sql_store
+from tests.real_store import KINDS, SqlStore, sql_store
 
 NOW = START
 FEEDS = tuple(Feed(id=name, url=f"https://{name}.example/rss", name=name) for name in ("ifri", "Apps_2", "日本"))
 
 
-@pytest.fixture
-def store() -> Iterator[SqlStore]:
-    with sql_store() as store:
+@pytest.fixture(params=KINDS)
+def store(request: pytest.FixtureRequest) -> Iterator[SqlStore]:
+    with sql_store(request.param) as store:
         yield store
 
 
@@ -179,12 +179,13 @@ def read(text: str) -> Query | None:
         return None
 
 
-@given(STORIES, st.lists(QUERIES, min_size=1, max_size=12))
+@pytest.mark.parametrize("kind", KINDS)
+@given(stories=STORIES, texts=st.lists(QUERIES, min_size=1, max_size=12))
 @settings(deadline=None, max_examples=60)
 def test_the_index_finds_what_the_matcher_matches_newest_first(
-    stories: Sequence[Sequence[Entry]], texts: Sequence[str]
+    kind: str, stories: Sequence[Sequence[Entry]], texts: Sequence[str]
 ) -> None:
-    with sql_store() as store:
+    with sql_store(kind) as store:
         fill(store, stories)
         for query in filter(None, map(read, texts)):
             expected = matching(store, query)

@@ -15,19 +15,19 @@ from aggregator.model.story import RELATED, Clustering, FoldKey, Holder, Move, P
 from aggregator.ports import EntryStore, FeedStore, FoldStore, StoryStore
 from aggregator.steps.decide import mark_of
 from tests.fakes import START, MemoryStore, parsed, reading
-from tests.real_store import sql_store
+from tests.real_store import KINDS, sql_store
 
 
 class Store(FeedStore, EntryStore, FoldStore, StoryStore, Protocol):
     """All four ports at once."""
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", *KINDS])
 def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     if request.param == "memory":
         yield MemoryStore()
         return
-    with sql_store() as store:
+    with sql_store(request.param) as store:
         yield store
 
 

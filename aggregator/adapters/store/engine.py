@@ -1,8 +1,12 @@
-"""Opening the database: one file, WAL, two engines; the only place that knows SQLite's ways.
+"""Opening the database, SQLite or PostgreSQL: two engines; the only place that knows the ways of each.
 
-`database.main` commits with synchronous=NORMAL: power loss may cost the last polls, which are asked for again.
-`database.ledger` commits with synchronous=FULL: a `sending` mark lost would mail a person twice
-(https://www.sqlite.org/pragma.html#pragma_synchronous).
+`database.main` commits without waiting for the disk: power loss may cost the last polls, which are asked for again.
+`database.ledger` waits: a `sending` mark lost would mail a person twice. On SQLite that is synchronous=NORMAL and FULL
+(https://www.sqlite.org/pragma.html#pragma_synchronous), on PostgreSQL synchronous_commit=off and on
+(https://www.postgresql.org/docs/current/wal-async-commit.html).
+
+SQLite has one writer at a time; on PostgreSQL a lock of ours makes it so for each engine, as what is read before it is
+written (the last id, where a newsletter stands) must hold until it is.
 """
 
 import json
@@ -10,16 +14,22 @@ import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, create_engine, event, func, make_url, select
-from sqlalchemy.dialects.sqlite import Insert
-from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.exc import DatabaseError, IntegrityError
+from sqlalchemy import URL, BigInteger, ColumnElement, Connection, Engine, create_engine, event, make_url, select
+from sqlalchemy import cast as as_type
+from sqlalchemy.dialects.postgresql import Insert
+from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite's takes the same form, so this compiles for both
+from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from aggregator.errors import ConflictError, StoreError
 
-__all__ = ["Database", "among", "insert_tuples", "open_database", "upsert"]
+__all__ = ["Database", "Insert", "among", "insert_tuples", "open_database", "upsert"]
 
 BUSY_TIMEOUT_SECONDS = 60
 """How long a writer waits for another process's transaction before it reports the lock."""
@@ -32,9 +42,14 @@ class Database:
     main: Engine
     ledger: Engine
 
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self.main.dialect.name
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A read transaction; raises StoreError."""
+        """A read transaction, in which nothing changes; raises StoreError."""
         with _translated(), self.main.connect() as connection, connection.begin():
             yield connection
 
@@ -56,42 +71,87 @@ class Database:
 
 
 def open_database(url: str, *, busy_timeout: int = BUSY_TIMEOUT_SECONDS) -> Database:
-    """The engines for `url` (`sqlite:///path`); makes the folder, not the tables (see `migrate.py`)."""
-    path = make_url(url).database
-    if path and path != ":memory:":
-        try:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"cannot make the database folder {Path(path).parent}: {error.strerror}") from error
+    """The engines for `url` (`sqlite:///path` or `postgresql://…`), not the tables (see `migrate.py`)."""
+    parts = _parts(url)
+    opening = _sqlite if parts.get_backend_name() == "sqlite" else _postgresql
+    if path := parts.database if opening is _sqlite else None:
+        _make_folder(Path(path).parent)
     return Database(
-        main=_engine(url, synchronous="NORMAL", busy_timeout=busy_timeout),
-        ledger=_engine(url, synchronous="FULL", busy_timeout=busy_timeout),
+        main=opening(parts, durable=False, busy_timeout=busy_timeout),
+        ledger=opening(parts, durable=True, busy_timeout=busy_timeout),
     )
 
 
 def among(column: ColumnElement[int], values: Collection[int]) -> ColumnElement[bool]:
     """`column` is one of `values`, however many: one parameter, that the database takes apart."""
-    listed = func.json_each(json.dumps(list(values))).table_valued("value")
-    return column.in_(select(listed.c.value))
+    listed = _Listed(json.dumps(list(values))).table_valued("value")
+    return column.in_(select(as_type(listed.c.value, BigInteger)))
 
 
 def insert_tuples(connection: Connection, statement: Insert, rows: Sequence[tuple[object, ...]]) -> None:
     """Insert rows, given in the order of the table's columns, as fast as the driver takes them."""
-    if rows:
+    if rows and connection.dialect.positional:
         connection.exec_driver_sql(str(statement.compile(dialect=connection.dialect)), list(rows))
+    elif rows:
+        names = statement.table.columns.keys()
+        connection.execute(statement, [dict(zip(names, row, strict=True)) for row in rows])
 
 
-def _engine(url: str, *, synchronous: str, busy_timeout: int) -> Engine:
+class _Listed(FunctionElement[Any]):
+    """The values of a JSON array as rows of one column, `value`."""
+
+    inherit_cache = True
+
+
+@compiles(_Listed, "sqlite")
+def _listed_sqlite(element: _Listed, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_each({compiler.process(element.clauses, **options)})"
+
+
+@compiles(_Listed, "postgresql")
+def _listed_postgresql(element: _Listed, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_array_elements_text(CAST({compiler.process(element.clauses, **options)} AS json))"
+
+
+# --- opening --------------------------------------------------------------------------------------
+
+
+def _parts(url: str) -> URL:
+    try:
+        parts = make_url(url)
+    except ArgumentError as error:
+        raise StoreError(
+            "cannot read the address of the database: it begins with sqlite:/// or postgresql://"
+        ) from error
+    if parts.get_backend_name() == "sqlite":
+        return parts
+    if find_spec("psycopg") is None:
+        raise StoreError("PostgreSQL needs a driver: pip install 'aggregator[postgres]'")
+    return parts.set(drivername="postgresql+psycopg")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot make the database folder {folder}: {error.strerror}") from error
+
+
+_AS_MANY_AS_THREADS = -1
+"""Connections beyond the pool's five: who waits for the write lock must keep no reader waiting."""
+
+
+def _sqlite(url: URL, *, durable: bool, busy_timeout: int) -> Engine:
     engine = create_engine(
         url,
         connect_args={"timeout": busy_timeout, "check_same_thread": False},
-        max_overflow=-1,  # as many as there are threads: who waits for the write lock must keep no reader waiting
+        max_overflow=_AS_MANY_AS_THREADS,
     )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, record: object) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves, see below
-        for pragma in ("journal_mode=WAL", f"synchronous={synchronous}", "foreign_keys=ON"):
+        for pragma in ("journal_mode=WAL", f"synchronous={'FULL' if durable else 'NORMAL'}", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}").close()
 
     @event.listens_for(engine, "begin")
@@ -102,6 +162,32 @@ def _engine(url: str, *, synchronous: str, busy_timeout: int) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _postgresql(url: URL, *, durable: bool, busy_timeout: int) -> Engine:
+    commit = "on" if durable else "off"
+    settings = {"synchronous_commit": commit, "lock_timeout": f"{max(1, 1000 * busy_timeout)}", "timezone": "UTC"}
+    engine = create_engine(
+        url,
+        connect_args={"options": " ".join(f"-c {name}={value}" for name, value in settings.items())},
+        max_overflow=_AS_MANY_AS_THREADS,
+        pool_pre_ping=True,
+        execution_options={"preserve_rowcount": True},  # of inserts too, as SQLite's driver does
+    )
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A reader sees the moment of its first statement to its end; a writer sees what those before it committed.
+        if connection.get_execution_options().get("writes", False):
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITING + durable})")
+        else:
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+
+    return engine
+
+
+_WRITING = 0x6167677265676100
+"""The number of the lock of those who write, and with one added of those who write the ledger."""
 
 
 @contextmanager
@@ -115,13 +201,18 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except IntegrityError as error:
-        raise ConflictError(f"database: {error.orig}; please report it") from error
+        raise ConflictError(f"database: {_first_line(error)}; please report it") from error
     except DatabaseError as error:
-        raise StoreError(_cure(str(error.orig))) from error
+        raise StoreError(_cure(_first_line(error))) from error
+
+
+def _first_line(error: DatabaseError) -> str:
+    return str(error.orig).partition("\n")[0]
 
 
 def _cure(message: str) -> str:
     cures = {
+        "lock timeout": "another process holds it: stop that process, then run the command again",
         "locked": "another process holds it: stop that process, then run the command again",
         "I/O": "see whether the disk is full or broken; nothing was written and the work resumes by itself",
         "full": "make room on the disk; nothing was written and the work resumes by itself",
@@ -131,6 +222,8 @@ def _cure(message: str) -> str:
         "malformed": "restore a backup: it is damaged",
         "not a database": "name another file in AGGREGATOR_DATABASE: this one is something else",
         "no such table": "run `aggregator migrate`",
+        "relation": "run `aggregator migrate`",
+        "onnection": "see that the PostgreSQL server runs, and takes this address, user and password",
     }
     cure = next((cure for sign, cure in cures.items() if sign in message), "see the log")
     return f"database: {message}; {cure}"

@@ -5,9 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, RowMapping, Select, bindparam, case, func, select, update
-from sqlalchemy.dialects.sqlite import Insert
 
-from aggregator.adapters.store.engine import Database, upsert
+from aggregator.adapters.store.engine import Database, Insert, upsert
 from aggregator.adapters.store.entries import chunks, insert_entries, update_entries, write_keys
 from aggregator.adapters.store.kinship import write_links, write_sketches
 from aggregator.adapters.store.schema import entries, facts, feeds

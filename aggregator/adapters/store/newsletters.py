@@ -11,9 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Select, Update, bindparam, case, func, insert, or_, select, update
-from sqlalchemy.dialects.sqlite import Insert
 
-from aggregator.adapters.store.engine import Database, upsert
+from aggregator.adapters.store.engine import Database, Insert, upsert
 from aggregator.adapters.store.schema import deliveries, issue_stories, issues, newsletters, subscriptions
 from aggregator.errors import NotFoundError
 from aggregator.model.delivery import DeliveryState, SubscriptionState

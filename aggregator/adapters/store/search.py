@@ -33,7 +33,7 @@ class SqlSearchStore:
 
     @property
     def _index(self) -> WordIndex:
-        return INDEXES[self._database.main.dialect.name]
+        return INDEXES[self._database.dialect]
 
     def stale(self, limit: int) -> Sequence[Stale]:
         """Stories that changed since the index took them in, the latest to come first."""

@@ -191,9 +191,8 @@ def touch_stories(
         connection.execute(touched, named)
         _make_stale(connection, select(stories.c.seq).where(stories.c.id == bindparam("story_id")), named)
     step = upsert(facts).values(name=VERSION, value="1")
-    connection.execute(
-        step.on_conflict_do_update(index_elements=["name"], set_={"value": cast(facts.c.value, Integer) + 1})
-    )
+    following = cast(cast(facts.c.value, Integer) + 1, String)
+    connection.execute(step.on_conflict_do_update(index_elements=["name"], set_={"value": following}))
 
 
 def _make_stale(connection: Connection, seq: Select[tuple[int]], rows: Sequence[dict[str, Any]]) -> None:

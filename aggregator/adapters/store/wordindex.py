@@ -6,7 +6,8 @@ Both hold one row a Story in `story_words`, whose `rowid` is the Story's place, 
 from abc import ABC, abstractmethod
 from typing import Any, assert_never
 
-from sqlalchemy import ColumnElement, column, func, literal_column, table
+from sqlalchemy import ColumnElement, cast, column, func, literal_column, table
+from sqlalchemy.dialects.postgresql import TSQUERY
 
 from aggregator.model.search import StoryWords
 from aggregator.steps.finding.narrowing import AllOf, AnyOf, Condition, Has, Lacks
@@ -84,4 +85,78 @@ def _fts_has(has: Has) -> str:
     return f'{{{" ".join(has.columns)}}} : "{" ".join(has.tokens)}"{" *" * has.prefix}'
 
 
-INDEXES = {"sqlite": FtsIndex()}
+class VectorIndex(WordIndex):
+    """tsvector and tsquery (https://www.postgresql.org/docs/current/datatype-textsearch.html), as sets of lexemes.
+
+    A lexeme is a token after the letter of its field. Positions end at 16,383 there, so phrases are not asked for: rows
+    that have all their tokens are named, and positions serve relevance alone.
+    """
+
+    def unsure(self, has: Has) -> bool:
+        return len(has.tokens) > 1
+
+    def row(self, words: StoryWords) -> dict[str, Any]:
+        return {"rowid": words.place, "words": vector(words)}
+
+    def meets(self, condition: Condition) -> ColumnElement[bool]:
+        return story_words.c.words.op("@@", is_comparison=True)(_vector_query(condition))
+
+    def relevance(self, condition: Condition) -> ColumnElement[float]:
+        """Words of the title weigh ten times as much as others, which is the server's own measure."""
+        return func.ts_rank(story_words.c.words, _vector_query(condition))
+
+
+_LETTERS = {"title": "t", "text": "x", "author": "a", "category": "c", "names": "n"}
+UNREAD = "!"
+"""The lexeme of a Story with more words than a vector holds: it is named for every query."""
+MAX_OCTETS, MAX_POSITIONS, MAX_POSITION = 1 << 20, 255, 16_383
+"""Limits of PostgreSQL: of a vector, of a lexeme's positions, and of a position."""
+
+
+def vector(words: StoryWords) -> str:
+    """A Story's words as PostgreSQL reads a vector; weight A is the title's."""
+    found: dict[str, list[str]] = {}
+    for field, letter in _LETTERS.items():
+        weight = "A" if field == "title" else ""
+        for position, token in enumerate(getattr(words, field).split(), start=1):
+            places = found.setdefault(letter + token, [])
+            if len(places) < MAX_POSITIONS and position <= MAX_POSITION and field != "names":
+                places.append(f"{position}{weight}")
+    if sum(len(lexeme.encode()) + 8 + 2 * len(places) for lexeme, places in found.items()) > MAX_OCTETS:
+        return f"'{UNREAD}'"
+    return " ".join(f"'{lexeme}'" + (f":{','.join(places)}" if places else "") for lexeme, places in found.items())
+
+
+def _vector_query(condition: Condition) -> ColumnElement[Any]:
+    return cast(f"({vector_query(condition)}) | '{UNREAD}'", TSQUERY)
+
+
+def vector_query(condition: Condition) -> str:
+    """A condition as PostgreSQL reads a query of lexemes."""
+    match condition:
+        case bool():
+            return _lexemes(_EVERY) if condition else f"!{_lexemes(_EVERY)}"
+        case Has():
+            return _lexemes(condition)
+        case Lacks():
+            return f"!({vector_query(condition.part)})"
+        case AnyOf():
+            return " | ".join(f"({vector_query(part)})" for part in condition.parts)
+        case AllOf():
+            return " & ".join(f"({vector_query(part)})" for part in condition.parts)
+        case _:
+            assert_never(condition)
+
+
+def _lexemes(has: Has) -> str:
+    """All tokens, in one of the fields; of a beginning, the last of them."""
+    ends = [""] * (len(has.tokens) - 1) + [":*" * has.prefix]
+    whole = [
+        " & ".join(f"'{_LETTERS[column]}{token}'{end}" for token, end in zip(has.tokens, ends, strict=True))
+        for column in has.columns
+    ]
+    return f"({' | '.join(f'({one})' for one in whole)})"
+
+
+INDEXES: dict[str, WordIndex] = {"sqlite": FtsIndex(), "postgresql": VectorIndex()}
+"""By the name of the database's dialect."""
