@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from aggregator.model.story import Placement
+from aggregator.model.feed import FeedStatus
+from aggregator.model.story import Clustering, Placement
 from aggregator.steps.signing import Signer
 from aggregator.web.app import create_app
 from aggregator.web.pages import PAGE_SIZE, RELATED_SHOWN
-from tests.web.sample_site import BASE, SITE, SampleSite, entry, open_site, relate, settings
+from tests.fakes import START
+from tests.web.sample_site import BASE, SITE, SampleSite, entry, open_site, poll, relate, settings
 
 PAGES = (
     "/",
@@ -163,6 +165,14 @@ def test_all_feeds_stand_in_one_table_with_their_health(client: TestClient) -> N
     assert "3 sources: 2 ok, 1 failing" in text
     assert "Quiet House NO" in text
     assert "dns: no host" in text
+
+
+def test_a_feed_that_is_gone_is_listed_as_asked_no_more(own_site: SampleSite) -> None:
+    gone = replace(poll("quiet", START), succeeded=False, status=FeedStatus.GONE, next_check_at=None, failures=2)
+    own_site.feeds.apply([gone], Clustering(placements=()))
+    with TestClient(create_app(own_site.context), base_url=BASE) as client:
+        assert "gone none yet none, as it is gone" in text_of(client.get("/feeds").text)
+        assert "Status gone" in text_of(client.get("/feeds/quiet").text)
 
 
 def test_channels_are_listed_with_their_formats(client: TestClient) -> None:
