@@ -18,6 +18,7 @@ from aggregator.demo.summary import as_lines
 from aggregator.model.poll import RefreshReport
 from aggregator.web.export import export
 from aggregator.web.serve import context_of, listen, serve
+from aggregator.web.trial import try_pages
 from aggregator.wiring import Runtime, read_templates, watch_config
 
 app = typer.Typer(
@@ -73,6 +74,7 @@ def demo(
 @app.command()
 def run(context: typer.Context, host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Worker and web pages in one process: the way most people run it."""
+    try_pages()
     with (
         listen(host, port) as listener,
         runtime_of(context) as runtime,
@@ -85,6 +87,7 @@ def run(context: typer.Context, host: Host = "127.0.0.1", port: Port = 8000) -> 
 @app.command()
 def web(context: typer.Context, host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Only the web pages and feeds."""
+    try_pages()
     with (
         listen(host, port) as listener,
         runtime_of(context) as runtime,
@@ -170,6 +173,7 @@ def publish(
     as_json: Json = False,
 ) -> None:
     """Write channels and pages as static files for any web host."""
+    try_pages()
     with runtime_of(context) as runtime:
         runtime.publish()
         files = export(context_of(runtime), folder)
@@ -184,6 +188,7 @@ def check(context: typer.Context, as_json: Json = False) -> None:
     """Validate feeds.yaml and the templates; writes nothing."""
     settings = settings_of(context)
     read_templates()
+    try_pages()
     counts = {
         "feeds": len(settings.feeds),
         "tags": len(settings.rules),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from hashlib import sha256
 from itertools import groupby
 from operator import methodcaller
@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import filters
 
 from aggregator.model.channel import Channel, Site
 from aggregator.model.entry import Entry
@@ -21,6 +21,7 @@ from aggregator.model.feed import Feed
 from aggregator.model.newsletter import Newsletter
 from aggregator.model.story import Story
 from aggregator.press.prose import excerpt
+from aggregator.press.templating import Templates
 from aggregator.settings.loading import find_shipped
 from aggregator.settings.values import Settings
 from aggregator.urls import host_of
@@ -30,6 +31,24 @@ PAGE_POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; form-action
 """What a page may do (CSP level 3): load our style and icon, send our forms, and nothing else; no script runs."""
 EXCERPT = 300
 """Characters of a story's beginning in a list; the style shows two or three lines of them."""
+GIVEN = (
+    "address counts error finding here letter message more name newest newsletter_id page related site state "
+    "states status story tag text title"
+).split()
+"""What a template may name; each page is given `site`, and those of the others that it is about."""
+FILTERS = {name: filters.FILTERS[name] for name in ("list", "select", "selectattr", "string")} | {
+    "excerpt": partial(excerpt, limit=EXCERPT),
+    "body": showing.body,
+    "host": host_of,
+    "href": showing.web_address,
+    "foremost": showing.foremost_tags,
+    "joined": showing.joined,
+    "evidence": showing.evidence,
+    "place": showing.query_place,
+    "rhythm": showing.rhythm,
+    "iso": methodcaller("isoformat"),
+}
+"""What pages call, besides what letters do."""
 ASSETS = {"wire.css": "text/css; charset=utf-8", "favicon.svg": "image/svg+xml"}
 
 
@@ -109,41 +128,28 @@ class SiteView:
 
 
 class View:
-    """Fills templates; one for the pages served, one for those written as files (`static`)."""
+    """Fills templates; one for the pages served, one for those written as files (`static`). Raises TemplateError."""
 
     def __init__(self, settings: Callable[[], Settings], *, static: bool = False) -> None:
         folder = find_shipped("templates") / "web"
         self.assets = {name: _asset(folder / name, kind) for name, kind in ASSETS.items()}
         self._settings, self._static = settings, static
-        self._environment = Environment(
-            loader=FileSystemLoader(folder),
-            autoescape=True,
-            undefined=StrictUndefined,
-            auto_reload=False,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._environment.filters |= {
-            "excerpt": partial(excerpt, limit=EXCERPT),
-            "body": showing.body,
-            "host": host_of,
-            "href": showing.web_address,
-            "foremost": showing.foremost_tags,
-            "joined": showing.joined,
-            "evidence": showing.evidence,
-            "place": showing.query_place,
-            "rhythm": showing.rhythm,
-            "iso": methodcaller("isoformat"),
-        }
+        self._templates = _compiled(*((file.name, file.read_text(encoding="utf-8")) for file in folder.glob("*.html")))
 
     def render(self, template: str, **values: object) -> str:
         site = SiteView(self._settings(), self.assets, static=self._static)
-        return self._environment.get_template(template).render(site=site, **values)
+        return self._templates.render(template, {"site": site, **values})
 
 
 def root_of(site: Site) -> str:
     """The path our pages stand under: "" or such as "/wire"."""
     return urlsplit(site.base_url).path.rstrip("/")
+
+
+@lru_cache(maxsize=2)
+def _compiled(*sources: tuple[str, str]) -> Templates:
+    """Templates hold nothing of a site, so that all Views of a process share them."""
+    return Templates(dict(sources), given=GIVEN, filters=FILTERS, sandbox=False)
 
 
 def _asset(file: Path, content_type: str) -> Asset:

@@ -1,0 +1,115 @@
+"""Every page tried on made-up values, so that a fault in a template is found before a reader meets it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from aggregator.errors import QueryError
+from aggregator.model.channel import Channel, Site
+from aggregator.model.entry import Entry, EntryKeys, Tag
+from aggregator.model.feed import Feed, FeedState, FeedStatus
+from aggregator.model.newsletter import Issue, Newsletter, Rendering
+from aggregator.model.parsed import Link, Person, SafeHtml
+from aggregator.model.search import Finding
+from aggregator.model.story import Story
+from aggregator.settings.values import Polling, Settings
+from aggregator.web.pages import Archive, Listing
+from aggregator.web.view import View
+
+_THEN = datetime(2026, 1, 1, tzinfo=UTC)
+_FEED = Feed(id="feed", url="https://example.org/rss", name="Feed", site_url="https://example.org/", country="FR")
+_TAG = Tag(name="country:fr", origin="rule", label="France")
+_ENTRY = Entry(
+    feed_id="feed",
+    guid="1",
+    title="Title",
+    links=(
+        Link(href="https://example.org/1"),
+        Link(href="https://example.org/1.pdf", rel="enclosure", type="application/pdf"),
+    ),
+    summary=SafeHtml("<p>Summary.</p>"),
+    authors=(Person(name="Author"),),
+    language="ar",
+    rights="Rights",
+    doi="10.5555/1",
+    keys=EntryKeys(identity=(), digest=b""),
+    first_seen=_THEN,
+    changed_at=_THEN,
+    date=_THEN,
+    joined_by="same-doi",
+    tags=(_TAG,),
+)
+_BARE_ENTRY = replace(_ENTRY, feed_id="gone", title="", links=(), authors=(), rights=None, doi=None, joined_by=None)
+_STORY = Story(
+    id="story",
+    seq=2,
+    first_seen=_THEN,
+    updated=_THEN.replace(year=2027),
+    entries=(_ENTRY, replace(_ENTRY, title="Another"), _BARE_ENTRY),
+)
+_BARE_STORY = replace(_STORY, id="bare", updated=_THEN, entries=(replace(_BARE_ENTRY, tags=()),))
+_LISTING = Listing(stories=(_STORY, _BARE_STORY), newest=False, older=1)
+_NONE = Listing(stories=(), newest=True)
+_STATE = FeedState(
+    feed=_FEED, status=FeedStatus.FAILING, next_check_at=_THEN, checked_at=_THEN, changed_at=_THEN, error="Error"
+)
+_BARE_STATE = FeedState(feed=replace(_FEED, site_url=None, country=None), status=FeedStatus.GONE, next_check_at=None)
+_COUNTS = {FeedStatus.FAILING: 1, FeedStatus.GONE: 1}
+_LETTER = Newsletter(id="letter", title="Letter", schedule="mon 07:30", timezone="UTC", sender="desk@example.org")
+_ISSUE = Issue(
+    newsletter_id="letter",
+    number=1,
+    created_at=_THEN,
+    rendering=Rendering(subject="Subject", html="", text=""),
+    story_ids=("story",),
+)
+_ISSUES = Archive(issues=(_ISSUE,), newest=False, older=1)
+_FINDING = Finding(stories=_LISTING.stories, further=1)
+_FAULT = QueryError("no", text="(", position=0)
+
+_SITE = Settings(
+    config_path="",
+    database_url="",
+    data_dir="",
+    site=Site(title="Site", base_url="https://example.org", contact="desk@example.org"),
+    feeds=(_FEED,),
+    polling=Polling(),
+    channels=(Channel(id="channel", title="Channel", query="country:fr", description="Description"),),
+    newsletters=(_LETTER,),
+)
+_SITES = (_SITE, replace(_SITE, site=Site(title="Site", base_url=""), channels=(), newsletters=()))
+PAGES: tuple[tuple[str, Mapping[str, object]], ...] = (
+    ("broken_link.html", {}),
+    ("channels.html", {}),
+    ("error.html", {"status": 404, "title": "Title", "message": "message", "error": None}),
+    ("error.html", {"status": 400, "title": "Title", "message": "", "error": _FAULT}),
+    ("feed.html", {"state": _STATE, "address": "https://example.org/rss", "page": _LISTING}),
+    ("feed.html", {"state": _BARE_STATE, "address": "https://example.org/rss", "page": _NONE}),
+    ("feeds.html", {"states": [_STATE, _BARE_STATE], "counts": _COUNTS}),
+    ("front.html", {"page": _LISTING}),
+    ("front.html", {"page": _NONE}),
+    ("newsletter.html", {"newsletter_id": "letter", "letter": _LETTER, "page": _ISSUES}),
+    ("newsletter.html", {"newsletter_id": "letter", "letter": None, "page": Archive(issues=(), newest=True)}),
+    ("newsletters.html", {}),
+    ("search.html", {"text": "", "finding": None, "newest": True, "error": None}),
+    ("search.html", {"text": "fr", "finding": _FINDING, "newest": False, "error": None}),
+    ("search.html", {"text": "(", "finding": None, "newest": True, "error": _FAULT}),
+    ("story.html", {"story": _STORY, "related": [_BARE_STORY], "more": 1}),
+    ("story.html", {"story": _BARE_STORY, "related": [], "more": 0}),
+    ("tag.html", {"name": "country:fr", "tag": _TAG, "page": _LISTING}),
+    ("tag.html", {"name": "country:fr", "tag": None, "page": _NONE}),
+    ("unsubscribe.html", {"title": "Letter"}),
+    ("unsubscribed.html", {}),
+)
+"""Each template with what its page gives it: once with all there can be, and once with none of it."""
+
+
+def try_pages() -> None:
+    """Fill every template of ours, for pages served and for pages as files; raises TemplateError with file and line."""
+    for settings in _SITES:
+        for static in (False, True):
+            view = View(lambda settings=settings: settings, static=static)  # type: ignore[misc]
+            for template, values in PAGES:
+                view.render(template, **values)

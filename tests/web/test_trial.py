@@ -1,0 +1,73 @@
+"""A fault in a template of ours is found at start, with its file and line."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from aggregator.cli.commands import app
+from aggregator.errors import TemplateError
+from aggregator.settings.loading import find_shipped
+from aggregator.web import view
+from aggregator.web.trial import PAGES, try_pages
+
+
+@pytest.fixture
+def templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the templates, for the pages to be read from."""
+    copy = tmp_path / "templates"
+    shutil.copytree(find_shipped("templates"), copy)
+    monkeypatch.setattr(view, "find_shipped", lambda name: tmp_path / name)
+    return copy / "web"
+
+
+def test_the_shipped_templates_are_all_tried_and_sound(templates: Path) -> None:
+    try_pages()
+    parts = {"base.html", "_stories.html"}
+    assert {file.name for file in templates.glob("*.html")} == {name for name, _ in PAGES} | parts
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "cause"),
+    [
+        ("front.html", "</aside>", "</aside>{% if %}", "Expected an expression, got 'end of statement block'"),
+        ("front.html", "<aside", "{{ pgae }}<aside", "'pgae' is not a name that templates are given"),
+        ("front.html", "<aside", "{{ story }}<aside", "'story' is undefined"),
+        ("story.html", "{{ head.doi }}", "{{ head.dio }}", "'Entry object' has no attribute 'dio'"),
+        ("story.html", "{{ head.doi }}", "{{ head.doi | sfae }}", "No filter named 'sfae'"),
+        ("story.html", "{{ head.doi }}", "{{ head.doi | safe }}", "No filter named 'safe'"),
+        (
+            "_stories.html",
+            "{{ excerpt }}",
+            "{{ site.excerpt }}",
+            "'aggregator.web.view.SiteView object' has no attribut",
+        ),
+        ("feeds.html", '{% set here = "Feeds" %}', '{% include "foot.html" %}', "there is no template 'foot.html'"),
+        ("newsletters.html", "{{ letter | rhythm }}", "{{ letter.frequency }}", "'Newsletter object' has no attribute"),
+    ],
+)
+def test_a_fault_is_refused_with_file_and_line(templates: Path, file: str, old: str, new: str, cause: str) -> None:
+    source = (templates / file).read_text(encoding="utf-8")
+    assert old in source
+    (templates / file).write_text(source.replace(old, new, 1), encoding="utf-8")
+    line = source[: source.index(old)].count("\n") + 1
+    with pytest.raises(TemplateError) as refusal:
+        try_pages()
+    found_cause = str(refusal.value).replace("aggregator.model.entry.", "").replace("aggregator.model.newsletter.", "")
+    assert found_cause.startswith(f"{file}:{line}: {cause}")
+
+
+@pytest.mark.parametrize("command", [["check"], ["run", "--port", "0"], ["web", "--port", "0"], ["publish", "site"]])
+def test_commands_that_show_pages_try_them_first(
+    templates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    (templates / "front.html").write_text("{% if %}", encoding="utf-8")
+    (tmp_path / "feeds.yaml").write_text(
+        "site: {title: Wire, base_url: http://localhost:8000}\nfeeds: [{id: a, url: https://a.example/rss, name: A}]\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, command)
+    assert isinstance(result.exception, TemplateError)
+    assert str(result.exception).startswith("front.html:1: ")
+    assert not (tmp_path / "data").exists()
