@@ -178,8 +178,8 @@ class SubscriberStore(Protocol):
         """Add subscriptions; returns (added, already there). An unsubscribed person stays unsubscribed.
         Addresses that differ in case only are one person's."""
 
-    def subscribed(self, emails: Collection[str], newsletter_id: str) -> int:
-        """How many of these addresses have a subscription to it, whatever its state."""
+    def standing(self, emails: Collection[str], newsletter_id: str) -> Sequence[Subscription]:
+        """The subscriptions these addresses have to it, whatever their state."""
 
     def subscriptions(self, newsletter_id: str | None = None) -> Sequence[Subscription]:
         """By newsletter, then in order of arrival."""

@@ -51,7 +51,7 @@ from aggregator.flows.refold import RefoldPorts
 from aggregator.flows.refresh import Progress, RefreshPlan, RefreshPorts, refresh
 from aggregator.flows.subscribe import SubscribePorts, add_one, import_csv
 from aggregator.model.channel import Channel, Format, Publication
-from aggregator.model.delivery import DeliveryReport, ImportReport, SendResult
+from aggregator.model.delivery import DeliveryReport, ImportReport, SendResult, Subscription
 from aggregator.model.feed import FeedState
 from aggregator.model.newsletter import Issue
 from aggregator.model.poll import FetchOutcome, FetchRequest, PollOutcome, RefreshReport
@@ -325,15 +325,16 @@ class Runtime:
     def _subscribe_ports(self) -> SubscribePorts:
         return SubscribePorts(subscribers=self.subscribers, newsletters=self.newsletters, clock=self.clock)
 
-    def add_subscriber(self, email: str, name: str | None, newsletter_id: str, source: str) -> bool:
-        """Subscribe a person who agreed; False when they were known. Raises UsageError."""
+    def add_subscriber(self, email: str, name: str | None, newsletter_id: str, source: str) -> Subscription | None:
+        """Subscribe a person who agreed; the subscription that stands already, if one does. Raises UsageError."""
         return add_one(self._subscribe_ports(), email=email, name=name, newsletter_id=newsletter_id, source=source)
 
     def import_subscribers(
-        self, lines: Iterable[str], newsletter_id: str, source: str, *, dry_run: bool
+        self, lines: Iterable[str], file: str, newsletter_id: str, source: str, *, dry_run: bool
     ) -> ImportReport:
         """Subscribe the people of a CSV file; raises UsageError."""
-        return import_csv(self._subscribe_ports(), lines, newsletter_id=newsletter_id, source=source, dry_run=dry_run)
+        ports = self._subscribe_ports()
+        return import_csv(ports, lines, file=file, newsletter_id=newsletter_id, source=source, dry_run=dry_run)
 
     # --- the worker -------------------------------------------------------------------------------
 

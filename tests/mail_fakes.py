@@ -127,9 +127,9 @@ class MemoryMailStore:
         added = len(self._subscriptions) - before
         return added, len(people) - added
 
-    def subscribed(self, emails: Collection[str], newsletter_id: str) -> int:
-        people = [self._people[email] for email in {email.lower() for email in emails} & self._people.keys()]
-        return sum((newsletter_id, person.id) in self._subscriptions for person in people)
+    def standing(self, emails: Collection[str], newsletter_id: str) -> Sequence[Subscription]:
+        wanted = {email.lower() for email in emails}
+        return [item for item in self.subscriptions(newsletter_id) if item.subscriber.email.lower() in wanted]
 
     def subscriptions(self, newsletter_id: str | None = None) -> Sequence[Subscription]:
         keys = sorted(key for key in self._subscriptions if newsletter_id in (None, key[0]))

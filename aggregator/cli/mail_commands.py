@@ -1,24 +1,27 @@
 """`aggregator newsletters` and `aggregator subscribers`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from aggregator.cli.output import print_json, print_table, say
+from aggregator.cli.output import Json, print_json, print_table, say, shown
 from aggregator.cli.session import runtime_of
 from aggregator.errors import NotFoundError, UsageError
-from aggregator.model.delivery import DeliveryState
+from aggregator.model.delivery import DeliveryState, ImportReport, SubscriptionState
 
 newsletters = typer.Typer(no_args_is_help=True)
 subscribers = typer.Typer(no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+NewsletterId = Annotated[str, typer.Argument(metavar="ID", help="The newsletter's id, as in feeds.yaml.")]
 NewsletterOption = Annotated[str, typer.Option("--newsletter", help="Id of the newsletter.")]
 ConsentOption = Annotated[
     str, typer.Option("--consent-source", help="Where and when these people agreed; kept as evidence.")
 ]
+
+
+Number = Annotated[int, typer.Argument(metavar="NUMBER", help="The issue's number, as in `newsletters issues ID`.")]
 
 
 @newsletters.command("list")
@@ -46,14 +49,14 @@ def list_newsletters(context: typer.Context, as_json: Json = False) -> None:
 @newsletters.command()
 def preview(
     context: typer.Context,
-    newsletter: str,
-    folder: Annotated[Path, typer.Option("--to", help="Folder for the files.")] = Path(),
+    newsletter: NewsletterId,
+    folder: Annotated[Path, typer.Option("--to", help="Folder for the files; made if missing.")] = Path("preview"),
     as_json: Json = False,
 ) -> None:
     """Write the next issue as .html and .txt, and as a letter (.eml); sends and stores nothing."""
     with runtime_of(context) as runtime:
         issue = runtime.preview_issue(newsletter)
-        letter = runtime.sample_letter(issue)
+        letter, polled = runtime.sample_letter(issue), runtime.stories.last_seq() > 0
     parts = {".html": issue.rendering.html.encode(), ".txt": issue.rendering.text.encode(), ".eml": letter}
     files = _write(folder, {f"{newsletter}{suffix}": content for suffix, content in parts.items()})
     if as_json:
@@ -62,7 +65,16 @@ def preview(
     for file in files:
         say(file)
     say(f"Subject: {issue.rendering.subject}")
+    if not issue.story_ids:
+        say(f"No story is in it. {_why_empty(polled)}")
     say(f"Next: `aggregator newsletters test {newsletter} --to ADDRESS` sends it to one address.")
+
+
+def _why_empty(polled: bool) -> str:
+    """`polled`: there are stories, of which none is for this issue."""
+    if polled:
+        return "Nothing new came since the last one that its query asks for."
+    return "There are no stories at all yet: `aggregator poll` first."
 
 
 def _write(folder: Path, contents: Mapping[str, bytes]) -> list[str]:
@@ -78,7 +90,7 @@ def _write(folder: Path, contents: Mapping[str, bytes]) -> list[str]:
 @newsletters.command("test")
 def send_test(
     context: typer.Context,
-    newsletter: str,
+    newsletter: NewsletterId,
     to: Annotated[str, typer.Option("--to", metavar="ADDRESS", help="Who gets it.")],
     as_json: Json = False,
 ) -> None:
@@ -94,23 +106,24 @@ def send_test(
 
 
 @newsletters.command()
-def compose(context: typer.Context, newsletter: str, as_json: Json = False) -> None:
+def compose(context: typer.Context, newsletter: NewsletterId, as_json: Json = False) -> None:
     """Close the next issue now and queue it for its subscribers; the worker sends it."""
     with runtime_of(context) as runtime:
-        issue = runtime.compose_now(newsletter)
+        issue, polled = runtime.compose_now(newsletter), runtime.stories.last_seq() > 0
     if as_json:
         print_json({"newsletter": newsletter, "number": issue.number if issue else None})
     elif issue is None:
-        say(f"Nothing new since the last issue of {newsletter}: no issue was made.")
+        say(f"No issue of {newsletter} was made. {_why_empty(polled)}")
     else:
         say(f"Issue {issue.number} of {newsletter}: {len(issue.story_ids)} stories, queued for its subscribers.")
         say(f"Next: a running worker sends it; `aggregator newsletters deliveries {newsletter} {issue.number}` tells.")
 
 
 @newsletters.command()
-def issues(context: typer.Context, newsletter: str, as_json: Json = False) -> None:
+def issues(context: typer.Context, newsletter: NewsletterId, as_json: Json = False) -> None:
     """The issues so far, newest first."""
     with runtime_of(context) as runtime:
+        runtime.newsletters.slot(newsletter)
         found = runtime.newsletters.issues(newsletter)
     rows = [
         {"number": issue.number, "created_at": issue.created_at, "stories": len(issue.story_ids)} for issue in found
@@ -122,12 +135,15 @@ def issues(context: typer.Context, newsletter: str, as_json: Json = False) -> No
 
 
 @newsletters.command()
-def deliveries(context: typer.Context, newsletter: str, number: int, as_json: Json = False) -> None:
+def deliveries(context: typer.Context, newsletter: NewsletterId, number: Number, as_json: Json = False) -> None:
     """Every delivery of one issue with its state and the server's words."""
     with runtime_of(context) as runtime:
+        runtime.newsletters.slot(newsletter)
         issue = runtime.newsletters.issue(newsletter, number)
         if issue is None:
-            raise NotFoundError(f"no issue {number} of {newsletter!r}; `aggregator newsletters issues {newsletter}`")
+            raise NotFoundError(
+                f"no issue {number}; `aggregator newsletters issues {newsletter}` numbers those there are"
+            )
         found = runtime.deliveries.for_issue(issue.id)
     if as_json:
         print_json(found)
@@ -146,6 +162,8 @@ def list_subscribers(
 ) -> None:
     """Who is subscribed to what, and since when."""
     with runtime_of(context) as runtime:
+        if newsletter is not None:
+            runtime.newsletters.slot(newsletter)
         found = runtime.subscribers.subscriptions(newsletter)
     if as_json:
         print_json(found)
@@ -162,19 +180,23 @@ def list_subscribers(
 @subscribers.command()
 def add(
     context: typer.Context,
-    email: str,
+    email: Annotated[str, typer.Argument(metavar="ADDRESS", help="Where they read mail.")],
     newsletter: NewsletterOption,
     consent_source: ConsentOption,
     name: Annotated[str | None, typer.Option(help="How to address them.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Subscribe one person who has agreed."""
     with runtime_of(context) as runtime:
-        added = runtime.add_subscriber(email, name, newsletter, consent_source)
-    say(
-        f"{email} gets {newsletter} from its next issue on."
-        if added
-        else f"{email} was already known; nothing changed."
-    )
+        stood = runtime.add_subscriber(email, name, newsletter, consent_source)
+    if as_json:
+        print_json({"email": email, "newsletter": newsletter, "added": stood is None, "stood": stood})
+    elif stood is None:
+        say(f"{email} gets {newsletter} from its next issue on.")
+    elif stood.state is SubscriptionState.UNSUBSCRIBED:
+        say(f"{email} unsubscribed from {newsletter} on {shown(stood.changed_at)} UTC and stays so: nothing changed.")
+    else:
+        say(f"{email} gets {newsletter} already, since {shown(stood.changed_at)} UTC: nothing changed.")
 
 
 @subscribers.command("import")
@@ -190,13 +212,21 @@ def import_file(
     with runtime_of(context) as runtime:
         try:
             with file.open(encoding="utf-8-sig", newline="") as lines:
-                report = runtime.import_subscribers(lines, newsletter, consent_source, dry_run=dry_run)
+                report = runtime.import_subscribers(lines, str(file), newsletter, consent_source, dry_run=dry_run)
         except OSError as error:
-            raise UsageError(f"{file}: {error.strerror}") from error
+            raise UsageError(f"{file}: {error.strerror}; name a CSV file that this user may read") from error
     if as_json:
         print_json(report)
-        return
+    else:
+        for line in _import_lines(report, dry_run=dry_run):
+            say(line)
+    if report.problems and not report.added + report.known + report.unsubscribed:
+        raise typer.Exit(1)
+
+
+def _import_lines(report: ImportReport, *, dry_run: bool) -> Iterator[str]:
     for line in report.problems:
-        say(f"  line {line.number}: {line.reason}")
-    verb = "would be added" if dry_run else "added"
-    say(f"{report.added} {verb}, {report.known} already known, {len(report.problems)} lines skipped")
+        yield f"  line {line.number}: {line.reason}"
+    verb, stays = ("would be added", "would stay") if dry_run else ("added", "stay")
+    left = f", {report.unsubscribed} have unsubscribed and {stays} so" if report.unsubscribed else ""
+    yield f"{report.added} {verb}, {report.known} known already{left}, {len(report.problems)} lines skipped"

@@ -2,19 +2,27 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import Any
+from typing import Annotated, Any
 
 import structlog
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-console = Console(highlight=False)
+WIDEST = 100_000
+"""Columns of a table that no terminal shows: a row is one line for the program that reads it."""
+
+console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDEST)
 errors = Console(stderr=True, highlight=False)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+"""The option of every command that tells something."""
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 
 
 def configure_logging() -> None:
@@ -42,8 +50,29 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> No
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+        table.add_row(*(Text(shown(cell)) for cell in row))
     console.print(table)
+
+
+def print_facts(facts: Mapping[str, object]) -> None:
+    """Labelled lines on stdout, one for each fact."""
+    for label, value in facts.items():
+        say(f"{label}: {shown(value) or 'none'}")
+
+
+def shown(value: object) -> str:
+    """A value as people read it: times in UTC to the minute, durations as feeds.yaml has them, lists with commas."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M}"
+    if isinstance(value, timedelta):
+        seconds = round(value.total_seconds())
+        size, unit = next((size, unit) for size, unit in _UNITS if seconds % size == 0)
+        return f"{seconds // size}{unit}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(shown, value))
+    return str(value)
 
 
 def say(line: str) -> None:

@@ -70,23 +70,22 @@ def compose(ports: ComposePorts, plan: ComposePlan) -> tuple[Issue, ...]:
 
 def compose_one(ports: ComposePorts, plan: ComposePlan, newsletter_id: str) -> Issue | None:
     """Close one slot, due or not; None when there is nothing to send. Raises NotFoundError, TemplateError."""
-    newsletter = _named(plan, newsletter_id)
-    return _close(ports, plan, newsletter, ports.newsletters.slot(newsletter_id))
+    slot = ports.newsletters.slot(newsletter_id)
+    return _close(ports, plan, _still_made(plan, slot), slot)
 
 
 def preview(ports: ComposePorts, plan: ComposePlan, newsletter_id: str) -> Issue:
     """What the next Issue would be if it were closed now; writes nothing. Raises NotFoundError, TemplateError."""
-    newsletter = _named(plan, newsletter_id)
     slot, now = ports.newsletters.slot(newsletter_id), ports.clock.now()
+    newsletter = _still_made(plan, slot)
     selected = _select(ports, newsletter, slot, ports.stories.last_seq(), now)
     return _issue(plan, newsletter, selected, slot, now)
 
 
-def _named(plan: ComposePlan, newsletter_id: str) -> Newsletter:
-    if newsletter_id not in plan.newsletters:
-        known = ", ".join(sorted(plan.newsletters)) or "none"
-        raise NotFoundError(f"no newsletter {newsletter_id!r} in feeds.yaml; there is: {known}")
-    return plan.newsletters[newsletter_id]
+def _still_made(plan: ComposePlan, slot: Slot) -> Newsletter:
+    if slot.newsletter_id not in plan.newsletters:
+        raise NotFoundError(f"{slot.newsletter_id!r} is no longer a newsletter of feeds.yaml; its issues are kept")
+    return plan.newsletters[slot.newsletter_id]
 
 
 def _close(ports: ComposePorts, plan: ComposePlan, newsletter: Newsletter, slot: Slot) -> Issue | None:

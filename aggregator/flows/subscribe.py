@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from aggregator.errors import UsageError
-from aggregator.model.delivery import ImportReport, LineProblem, Subscriber, SubscriptionState
+from aggregator.model.delivery import ImportReport, LineProblem, Subscriber, Subscription, SubscriptionState
 from aggregator.ports import Clock, NewsletterStore, SubscriberStore
 from aggregator.settings.addresses import read_address
 
@@ -33,19 +33,23 @@ class SubscribePorts:
     clock: Clock
 
 
-def add_one(ports: SubscribePorts, *, email: str, name: str | None, newsletter_id: str, source: str) -> bool:
-    """Subscribe a person who agreed, as `source` can show; False when they were known. Raises UsageError."""
+def add_one(
+    ports: SubscribePorts, *, email: str, name: str | None, newsletter_id: str, source: str
+) -> Subscription | None:
+    """Subscribe a person who agreed, as `source` can show; the subscription that stands already, if one does: it is
+    left as it is. Raises UsageError."""
     ports.newsletters.slot(newsletter_id)
     try:
         person = _person(email, name or "")
     except ValueError as error:
         raise UsageError(f"{email!r} {error}") from error
-    added, _ = _put(ports, [person], newsletter_id, source)
-    return bool(added)
+    standing = ports.subscribers.standing([person.email], newsletter_id)
+    _put(ports, [person], newsletter_id, _evidence(source))
+    return next(iter(standing), None)
 
 
 def import_csv(
-    ports: SubscribePorts, lines: Iterable[str], *, newsletter_id: str, source: str, dry_run: bool = False
+    ports: SubscribePorts, lines: Iterable[str], *, file: str, newsletter_id: str, source: str, dry_run: bool = False
 ) -> ImportReport:
     """Subscribe the people of a CSV file, given as an open text file gives its lines; raises UsageError.
 
@@ -53,17 +57,23 @@ def import_csv(
     quotation mark which is never closed costs one line and not the rest of the file.
     """
     ports.newsletters.slot(newsletter_id)
-    problems: list[LineProblem] = []
-    people = _people(_decoded(lines), problems)
-    added = known = 0
+    source, problems = _evidence(source), list[LineProblem]()
+    people = _people(_decoded(lines, file), file, problems)
+    added = known = unsubscribed = 0
     while batch := list(islice(people, BATCH)):
-        if dry_run:
-            already = ports.subscribers.subscribed([person.email for person in batch], newsletter_id)
-            new = len(batch) - already
-        else:
-            new, already = _put(ports, batch, newsletter_id, source)
-        added, known = added + new, known + already
-    return ImportReport(added=added, known=known, problems=tuple(problems))
+        standing = ports.subscribers.standing([person.email for person in batch], newsletter_id)
+        left = sum(item.state is SubscriptionState.UNSUBSCRIBED for item in standing)
+        new = len(batch) - len(standing) if dry_run else _put(ports, batch, newsletter_id, source)[0]
+        added, known, unsubscribed = added + new, known + len(batch) - new - left, unsubscribed + left
+    return ImportReport(added=added, known=known, unsubscribed=unsubscribed, problems=tuple(problems))
+
+
+def _evidence(source: str) -> str:
+    """One line that says something; raises UsageError."""
+    line = _CONTROLS.sub(" ", source).strip()
+    if not line:
+        raise UsageError("the source of their consent is blank: say where and when these people agreed")
+    return line
 
 
 def _put(ports: SubscribePorts, people: list[Subscriber], newsletter_id: str, source: str) -> tuple[int, int]:
@@ -78,18 +88,18 @@ def _person(email: str, name: str) -> Subscriber:
 # --- the file -------------------------------------------------------------------------------------
 
 
-def _decoded(lines: Iterable[str]) -> Iterator[str]:
+def _decoded(lines: Iterable[str], file: str) -> Iterator[str]:
     try:
         yield from lines
     except UnicodeDecodeError as error:
-        raise UsageError(f"the file is not UTF-8 ({error.reason}); save it as `CSV UTF-8`") from error
+        raise UsageError(f"{file}: is not UTF-8 ({error.reason}); save it as `CSV UTF-8`") from error
 
 
-def _people(lines: Iterator[str], problems: list[LineProblem]) -> Iterator[Subscriber]:
+def _people(lines: Iterator[str], file: str, problems: list[LineProblem]) -> Iterator[Subscriber]:
     """The people of the file in order; lines that name none go to `problems`."""
     header = next(lines, "").removeprefix("\ufeff")
     delimiter = max(DELIMITERS, key=header.count)
-    columns = _columns(header, delimiter)
+    columns = _columns(header, delimiter, file)
     seen: dict[str, int] = {}
     for number, line in enumerate(lines, start=2):
         if not line.strip(f"{delimiter} \r\n"):
@@ -104,13 +114,14 @@ def _people(lines: Iterator[str], problems: list[LineProblem]) -> Iterator[Subsc
             problems.append(LineProblem(number=number, reason=str(error)))
 
 
-def _columns(header: str, delimiter: str) -> Mapping[str, int]:
+def _columns(header: str, delimiter: str, file: str) -> Mapping[str, int]:
     try:
         names = [name.strip().lower() for name in _cells(header, delimiter)]
     except (ValueError, csv.Error):
         names = []
     if names.count("email") != 1:
-        raise UsageError(f"the first line must name the columns, one of them `email`; it is {header.strip()[:80]!r}")
+        first = f"the first line must name the columns, one of them `email`; it is {header.strip()[:80]!r}"
+        raise UsageError(f"{file}: {first}")
     return {name: position for position, name in enumerate(names) if name in ("email", "name")}
 
 

@@ -96,8 +96,10 @@ class LineProblem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportReport:
-    """Subscriptions of one imported file: new ones, ones that stood already, and lines that name nobody."""
+    """Subscriptions of one imported file: new ones, ones that stood already, ones of people who have unsubscribed
+    and stay so, and lines that name nobody."""
 
     added: int = 0
     known: int = 0
+    unsubscribed: int = 0
     problems: tuple[LineProblem, ...] = ()

@@ -148,7 +148,7 @@ def test_a_test_that_is_not_taken_fails_with_the_servers_words(
     [
         ("weekly", "desk@", "'desk@' is not an e-mail address"),
         ("weekly", "desk@wire.example\r\nBcc: x@y.example", "is not an e-mail address"),
-        ("weakly", "desk@wire.example", "no newsletter 'weakly' in feeds.yaml; there is: weekly"),
+        ("weakly", "desk@wire.example", "no newsletter 'weakly'; `aggregator newsletters list` names them"),
     ],
 )
 def test_what_cannot_be_is_refused_before_a_server_hears_of_it(

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,11 @@ class Wire:
             return connection.execute(query).fetchall()
         finally:
             connection.close()
+
+    def write(self, statement: str) -> None:
+        """Alter the database beside the product, as only time or another person would."""
+        with closing(sqlite3.connect(self.folder / "data" / "wire.db", timeout=20)) as connection, connection:
+            connection.execute(statement)
 
     def _command(self, words: tuple[str, ...]) -> list[str]:
         return [sys.executable, "-m", "aggregator", *words]

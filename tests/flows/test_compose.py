@@ -328,9 +328,12 @@ def test_a_preview_is_what_would_be_sent_and_writes_nothing(world: World) -> Non
 
 
 @pytest.mark.parametrize("call", [compose_one, preview])
-def test_an_unknown_name_is_answered_with_the_known(world: World, call: object) -> None:
-    with pytest.raises(NotFoundError, match=r"'montly' in feeds.yaml; there is: daily, weekly"):
+def test_only_newsletters_of_feeds_yaml_are_made(world: World, call: object) -> None:
+    with pytest.raises(NotFoundError, match="no newsletter 'montly'"):
         call(world.ports, world.plan, "montly")
+    rest = replace(world.plan, newsletters={"daily": world.plan.newsletters["daily"]})
+    with pytest.raises(NotFoundError, match=r"'weekly' is no longer a newsletter of feeds\.yaml"):
+        call(world.ports, rest, "weekly")
 
 
 # --- whatever happens -----------------------------------------------------------------------------

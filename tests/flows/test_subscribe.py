@@ -7,7 +7,7 @@ import pytest
 
 from aggregator.errors import NotFoundError, UsageError
 from aggregator.flows.subscribe import SubscribePorts, add_one, import_csv
-from aggregator.model.delivery import ImportReport, SubscriptionState
+from aggregator.model.delivery import ImportReport, Subscription, SubscriptionState
 from tests.fakes import START, FrozenClock
 from tests.mail_fakes import WEEKLY, MemoryMailStore
 
@@ -21,10 +21,12 @@ def ports() -> SubscribePorts:
 
 def load(ports: SubscribePorts, text: str, *, dry_run: bool = False) -> ImportReport:
     lines = io.StringIO(text, newline=None)
-    return import_csv(ports, lines, newsletter_id="weekly", source="paper form", dry_run=dry_run)
+    return import_csv(ports, lines, file="people.csv", newsletter_id="weekly", source="paper form", dry_run=dry_run)
 
 
-def add(ports: SubscribePorts, email: str, name: str | None = None, newsletter_id: str = "weekly") -> bool:
+def add(
+    ports: SubscribePorts, email: str, name: str | None = None, newsletter_id: str = "weekly"
+) -> Subscription | None:
     return add_one(ports, email=email, name=name, newsletter_id=newsletter_id, source="paper form")
 
 
@@ -36,9 +38,9 @@ def people(ports: SubscribePorts) -> list[tuple[str, str | None]]:
 
 
 def test_a_person_is_added_once_with_the_evidence(ports: SubscribePorts) -> None:
-    assert add(ports, " Ana@EXAMPLE.org ", "Ana\r\nRuiz") is True
-    assert add(ports, "ana@example.org") is False
+    assert add(ports, " Ana@EXAMPLE.org ", "Ana\r\nRuiz") is None
     (subscription,) = ports.subscribers.subscriptions()
+    assert add(ports, "ana@example.org") == subscription
     assert (subscription.subscriber.email, subscription.subscriber.name) == ("Ana@example.org", "Ana Ruiz")
     assert (subscription.state, subscription.consent_source) == (SubscriptionState.CONFIRMED, "paper form")
 
@@ -53,7 +55,7 @@ def test_an_unknown_newsletter_takes_nobody(ports: SubscribePorts) -> None:
     with pytest.raises(NotFoundError):
         add(ports, "ana@example.org", newsletter_id="montly")
     with pytest.raises(NotFoundError):
-        import_csv(ports, iter(["email\n"]), newsletter_id="montly", source="form")
+        import_csv(ports, iter(["email\n"]), file="people.csv", newsletter_id="montly", source="form")
 
 
 # --- a file ---------------------------------------------------------------------------------------
@@ -109,7 +111,7 @@ def test_a_file_without_the_column_is_refused_whole(ports: SubscribePorts, text:
 def test_a_file_of_another_encoding_is_named(ports: SubscribePorts) -> None:
     lines = io.TextIOWrapper(io.BytesIO("email,name\nana@example.org,Jérôme\n".encode("cp1252")), encoding="utf-8")
     with pytest.raises(UsageError, match="is not UTF-8"):
-        import_csv(ports, lines, newsletter_id="weekly", source="form")
+        import_csv(ports, lines, file="people.csv", newsletter_id="weekly", source="form")
 
 
 def test_hostile_names_are_names(ports: SubscribePorts) -> None:
@@ -132,9 +134,21 @@ def test_a_person_who_left_stays_away_whatever_the_file_says(ports: SubscribePor
     add(ports, "ana@example.org")
     ana = ports.subscribers.subscriptions()[0].subscriber
     ports.subscribers.unsubscribe(ana.id, "weekly", START)
-    assert load(ports, "email\nANA@example.org\n") == ImportReport(known=1)
-    assert add(ports, "ana@example.org") is False
-    assert ports.subscribers.subscriptions()[0].state is SubscriptionState.UNSUBSCRIBED
+    for dry_run in (True, False):
+        assert load(ports, "email\nANA@example.org\n", dry_run=dry_run) == ImportReport(unsubscribed=1)
+    stood = add(ports, "ana@example.org")
+    assert stood is not None
+    assert (stood.state, stood.changed_at) == (SubscriptionState.UNSUBSCRIBED, START)
+    assert list(ports.subscribers.subscriptions()) == [stood]
+
+
+@pytest.mark.parametrize("blank", ["", "  ", "\n\t"])
+def test_nobody_is_added_without_a_word_of_evidence(ports: SubscribePorts, blank: str) -> None:
+    with pytest.raises(UsageError, match="where and when these people agreed"):
+        add_one(ports, email="ana@example.org", name=None, newsletter_id="weekly", source=blank)
+    with pytest.raises(UsageError, match="where and when these people agreed"):
+        import_csv(ports, ["email\n", "ana@example.org\n"], file="people.csv", newsletter_id="weekly", source=blank)
+    assert people(ports) == []
 
 
 def test_a_long_file_goes_in_by_batches_and_a_second_time_changes_nothing(ports: SubscribePorts) -> None:

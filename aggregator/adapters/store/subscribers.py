@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import func, literal, select, update
+from sqlalchemy import ColumnElement, literal, select, update
 
 from aggregator.adapters.store.engine import Database, upsert
 from aggregator.adapters.store.schema import deliveries, issues, subscribers, subscriptions
@@ -45,25 +45,17 @@ class SqlSubscriberStore:
             )
         return result.rowcount, len(people) - result.rowcount
 
-    def subscribed(self, emails: Collection[str], newsletter_id: str) -> int:
-        """How many of these addresses have a subscription to it, whatever its state."""
-        query = (
-            select(func.count())
-            .select_from(subscriptions)
-            .join(subscribers)
-            .where(
-                subscriptions.c.newsletter_id == newsletter_id,
-                subscribers.c.email_key.in_({email.lower() for email in emails}),
-            )
-        )
-        with self._database.read() as connection:
-            return connection.execute(query).scalar_one()
+    def standing(self, emails: Collection[str], newsletter_id: str) -> Sequence[Subscription]:
+        """The subscriptions these addresses have to it, whatever their state."""
+        theirs = subscribers.c.email_key.in_({email.lower() for email in emails})
+        return self._subscriptions(subscriptions.c.newsletter_id == newsletter_id, theirs)
 
     def subscriptions(self, newsletter_id: str | None = None) -> Sequence[Subscription]:
         """By newsletter, then in order of arrival."""
-        query = select(subscriptions, subscribers.c.email, subscribers.c.name).join(subscribers)
-        if newsletter_id is not None:
-            query = query.where(subscriptions.c.newsletter_id == newsletter_id)
+        return self._subscriptions(*([] if newsletter_id is None else [subscriptions.c.newsletter_id == newsletter_id]))
+
+    def _subscriptions(self, *conditions: ColumnElement[bool]) -> Sequence[Subscription]:
+        query = select(subscriptions, subscribers.c.email, subscribers.c.name).join(subscribers).where(*conditions)
         query = query.order_by(subscriptions.c.newsletter_id, subscriptions.c.subscriber_id)
         with self._database.read() as connection:
             return [

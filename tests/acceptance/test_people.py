@@ -1,0 +1,96 @@
+"""`aggregator subscribers` and `newsletters`: what they say of people, and what becomes of names that are unknown."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.acceptance.wire import HEAD, Wire
+
+LETTER = """newsletters:
+  - {id: weekly, title: The week, schedule: "mon 07:30", from: "Test Wire <wire@wire.example>"}
+"""
+CONSENT = ("--newsletter", "weekly", "--consent-source", "asked by mail, 2026-03-02")
+
+
+@pytest.fixture(scope="module")
+def wire(tmp_path_factory: pytest.TempPathFactory) -> Wire:
+    return Wire(tmp_path_factory.mktemp("wire"), HEAD + LETTER)
+
+
+def unsubscribe(wire: Wire, email: str) -> None:
+    left = "SET state = 'unsubscribed', changed_at = '2026-04-05 06:07:08.000000'"
+    theirs = f"subscriber_id = (SELECT id FROM subscribers WHERE email = '{email}')"
+    wire.write(f"UPDATE subscriptions {left} WHERE {theirs}")
+
+
+def test_who_is_added_twice_or_has_left_is_told_apart(wire: Wire) -> None:
+    assert (
+        "ana@example.org gets weekly from its next"
+        in wire.run("subscribers", "add", "ana@example.org", *CONSENT).stdout
+    )
+    again = wire.run("subscribers", "add", "ana@example.org", *CONSENT).stdout
+    assert again.startswith("ana@example.org gets weekly already, since 20")
+    unsubscribe(wire, "ana@example.org")
+    left = wire.run("subscribers", "add", "ana@example.org", *CONSENT).stdout
+    assert left == "ana@example.org unsubscribed from weekly on 2026-04-05 06:07 UTC and stays so: nothing changed.\n"
+    told = wire.json("subscribers", "add", "ana@example.org", *CONSENT)
+    assert (told["added"], told["stood"]["state"]) == (False, "unsubscribed")
+
+
+def test_an_import_counts_apart_who_has_left(wire: Wire) -> None:
+    wire.run("subscribers", "add", "left@example.org", *CONSENT)
+    unsubscribe(wire, "left@example.org")
+    file = wire.folder / "people.csv"
+    file.write_text("email\nleft@example.org\nnew@example.org\nnobody\n")
+    lines = wire.run("subscribers", "import", str(file), *CONSENT, "--dry-run").stdout.splitlines()
+    assert lines[-1] == "1 would be added, 0 known already, 1 have unsubscribed and would stay so, 1 lines skipped"
+    lines = wire.run("subscribers", "import", str(file), *CONSENT).stdout.splitlines()
+    assert lines[0].startswith("  line 4: 'nobody' is not an e-mail address")
+    assert lines[-1] == "1 added, 0 known already, 1 have unsubscribed and stay so, 1 lines skipped"
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "words"),
+    [
+        ("email\nnobody\nno one\n", 1, ""),
+        ("name\nAna\n", 2, "people.csv: the first line must name the columns, one of them `email`; it is 'name'"),
+    ],
+)
+def test_a_file_that_adds_nobody_fails(wire: Wire, text: str, code: int, words: str) -> None:
+    (wire.folder / "people.csv").write_text(text)
+    assert words in wire.run("subscribers", "import", "people.csv", *CONSENT, code=code).stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("newsletters", "issues", "weakly"),
+        ("newsletters", "deliveries", "weakly", "1"),
+        ("newsletters", "preview", "weakly"),
+        ("newsletters", "compose", "weakly"),
+        ("subscribers", "list", "--newsletter", "weakly"),
+        ("subscribers", "add", "ana@example.org", "--newsletter", "weakly", "--consent-source", "form"),
+    ],
+)
+def test_a_newsletter_that_is_not_there_is_said_so_in_the_same_words(wire: Wire, words: tuple[str, ...]) -> None:
+    refused = wire.run(*words, code=2)
+    assert refused.stderr.splitlines()[-1] == "no newsletter 'weakly'; `aggregator newsletters list` names them"
+    assert refused.stdout == ""
+
+
+def test_an_issue_that_is_not_there_is_said_so(wire: Wire) -> None:
+    assert (
+        "no issue 7; `aggregator newsletters issues weekly`"
+        in wire.run("newsletters", "deliveries", "weekly", "7", code=2).stderr
+    )
+
+
+def test_an_issue_of_an_empty_store_says_what_comes_first(wire: Wire) -> None:
+    told = wire.run("newsletters", "preview", "weekly").stdout
+    assert "There are no stories at all yet: `aggregator poll` first." in told
+    assert sorted(file.name for file in (wire.folder / "preview").iterdir()) == [
+        "weekly.eml",
+        "weekly.html",
+        "weekly.txt",
+    ]
+    assert "There are no stories at all yet" in wire.run("newsletters", "compose", "weekly").stdout
