@@ -23,13 +23,17 @@ class AggregatorError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One fault in a configuration file; `line` and `column` count from 1, 0 means the whole file."""
+    """One fault in a configuration file; `line` and `column` count from 1, 0 means the whole file.
+
+    `excerpt`: lines that show a spot within a long value.
+    """
 
     file: str
     line: int
     column: int
     key: str
     message: str
+    excerpt: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
@@ -40,7 +44,8 @@ class ConfigError(AggregatorError):
     """The configuration cannot be used; `problems` holds every fault found, in file order."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
-        super().__init__("\n".join(str(problem) for problem in problems))
+        shown = ((str(problem), *(f"    {line}" for line in problem.excerpt)) for problem in problems)
+        super().__init__("\n".join(line for lines in shown for line in lines))
         self.problems = problems
 
 

@@ -21,20 +21,22 @@ from aggregator.urls import canonical_url
 class Fault:
     """What is wrong at a path in the data; its place in the file is looked up only when it is reported.
 
-    `of_key`: the key itself is meant, not its value. `offset`: which character of the value. `also`: the
-    path of a second value, whose line ends the message.
+    `of_key`: the key itself is meant, not its value. `offset`: which character of the value, which `excerpt` shows.
+    `also`: the path of a second value, whose line ends the message.
     """
 
     path: Path
     message: str
     of_key: bool = False
     offset: int | None = None
+    excerpt: tuple[str, ...] = ()
     also: Path = ()
 
     def problem(self, source: YamlText) -> Problem:
         line, column = source.place(self.path, of_key=self.of_key, offset=self.offset)
         message = f"{self.message} on line {source.place(self.also)[0]}" if self.also else self.message
-        return Problem(file=source.file, line=line, column=column, key=dotted(self.path), message=message)
+        key = dotted(self.path)
+        return Problem(file=source.file, line=line, column=column, key=key, message=message, excerpt=self.excerpt)
 
 
 def dotted(path: Path) -> str:
@@ -67,7 +69,7 @@ def _fault(detail: ErrorDetails, root: type[BaseModel]) -> Fault:
         case "at":
             return Fault(path=(*path, context["key"]), message=context["message"], of_key=True)
         case "query":
-            return Fault(path=path, message=context["message"], offset=context["offset"])
+            return Fault(path=path, message=context["message"], offset=context["offset"], excerpt=context["excerpt"])
         case "value_error":
             return Fault(path=path, message=str(context["error"]))
         case "literal_error":

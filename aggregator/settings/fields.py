@@ -123,7 +123,8 @@ def _query(text: str) -> str:
     try:
         parse_query(text)
     except QueryError as error:
-        raise PydanticCustomError("query", "{message}", {"message": error.message, "offset": error.position}) from None
+        told = {"message": error.message, "offset": error.position, "excerpt": error.lines()}
+        raise PydanticCustomError("query", "{message}", told) from None
     return text
 
 

@@ -267,6 +267,17 @@ def test_a_mark_at_the_start_is_no_matter(tmp_path: Path) -> None:
     assert load(tmp_path, b"\xef\xbb\xbf" + SITE.encode()).site.title == "Wire"
 
 
+def test_a_fault_within_a_query_is_shown_with_a_caret(tmp_path: Path) -> None:
+    """Folded and escaped text too, where no column of the file could tell the spot."""
+    rule = "tags:\n  - tag: topic:x\n    when: >-\n      Riga\n      AND OR Tallinn\n"
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, SITE + rule)
+    first, shown, caret = str(caught.value).splitlines()
+    assert first.startswith(f"{tmp_path}/feeds.yaml:4:11: tags[0].when: an operator stands here")
+    assert (shown, caret) == ("    Riga AND OR Tallinn", "             ^")
+    assert "\n" not in str(caught.value.problems[0])
+
+
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     for path, words in ((tmp_path / "none.yaml", "no such file"), (tmp_path, "directory")):
         with pytest.raises(ConfigError, match=words):
