@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from aggregator.model.applied import Applied, Tagging
 from aggregator.model.channel import Publication
 from aggregator.model.delivery import Delivery, DeliveryState, SendResult, Subscriber, Subscription, SubscriptionState
 from aggregator.model.entry import Entry, KnownEntry
@@ -56,6 +57,27 @@ class FeedStore(Protocol):
 class EntryStore(Protocol):
     def known(self, identity: Collection[bytes]) -> Mapping[bytes, KnownEntry]:
         """Stored entries by those of these identity keys they hold."""
+
+
+class TagStore(Protocol):
+    def tagging(self) -> Tagging:
+        """Under which version tags were last begun to be given anew, and how far that came."""
+
+    def begin(self, version: str) -> Tagging:
+        """Have the tags of all entries there are given anew, under this version."""
+
+    def tagged(self, *, below: int, limit: int) -> Sequence[Entry]:
+        """Entries with ids below this one, with their tags, the latest first."""
+
+    def retag(self, seen: Tagging, below: int, changed: Sequence[Entry]) -> Collection[int] | None:
+        """One transaction: write the tags these entries now have, but of those that were edited since they were read,
+        and that all is done but what is below. Their Stories are shown anew and are not `updated`. Returns the ids of
+        those written; None, with nothing written, when the tagging no longer stands as in `seen`."""
+
+
+class AppliedStore(Protocol):
+    def applied(self) -> Applied:
+        """The channels and newsletters of feeds.yaml that are followed."""
 
 
 class FoldStore(Protocol):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
 from aggregator.flows.ingest import keyed
+from aggregator.model.applied import Tagging
 from aggregator.model.channel import Publication
 from aggregator.model.entry import Entry, EntryKeys, KnownEntry, Reading
 from aggregator.model.feed import Feed, FeedState, FeedStatus, Rhythm, Validators
@@ -90,7 +91,7 @@ class ScriptedParser:
 
 
 class MemoryStore:
-    """`FeedStore`, `EntryStore`, `FoldStore` and `StoryStore` in dictionaries."""
+    """`FeedStore`, `EntryStore`, `TagStore`, `FoldStore` and `StoryStore` in dictionaries."""
 
     def __init__(self) -> None:
         self._states: dict[str, FeedState] = {}
@@ -106,6 +107,7 @@ class MemoryStore:
         self._reader = ""
         self._seq = 0
         self._version = 0
+        self._tagging = Tagging()
 
     def sync(self, feeds: Sequence[Feed], now: datetime, *, reader: str = "") -> None:
         self._active = {feed.id for feed in feeds}
@@ -255,6 +257,26 @@ class MemoryStore:
             )
             for key, entry in found.items()
         }
+
+    def tagging(self) -> Tagging:
+        return self._tagging
+
+    def begin(self, version: str) -> Tagging:
+        self._tagging = Tagging(version=version, below=max(self._entries, default=-1) + 1)
+        return self._tagging
+
+    def tagged(self, *, below: int, limit: int) -> Sequence[Entry]:
+        return [self._entries[id_] for id_ in sorted(self._entries, reverse=True) if id_ < below][:limit]
+
+    def retag(self, seen: Tagging, below: int, changed: Sequence[Entry]) -> Collection[int] | None:
+        if self._tagging != seen:
+            return None
+        kept = [entry for entry in changed if self._entries[entry.id].keys.digest == entry.keys.digest]
+        for entry in kept:
+            self._entries[entry.id] = replace(self._entries[entry.id], tags=entry.tags)
+        self._version += bool(kept)
+        self._tagging = replace(seen, below=below)
+        return {entry.id for entry in kept}
 
     def holders(self, keys: Collection[int]) -> Mapping[int, Sequence[Holder]]:
         return {key: sorted(self._folds[key]) for key in keys if self._folds.get(key)}

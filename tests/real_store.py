@@ -19,11 +19,12 @@ from aggregator.adapters.store.migrate import migrate
 from aggregator.adapters.store.schema import metadata
 from aggregator.adapters.store.search import SqlSearchStore
 from aggregator.adapters.store.stories import SqlStoryStore
+from aggregator.adapters.store.tags import SqlTagStore
 from aggregator.adapters.store.wordindex import story_words
 
 
-class SqlStore(SqlFeedStore, SqlEntryStore, SqlFoldStore, SqlStoryStore, SqlSearchStore):
-    """`FeedStore`, `EntryStore`, `FoldStore`, `StoryStore` and `SearchStore` at once."""
+class SqlStore(SqlFeedStore, SqlEntryStore, SqlTagStore, SqlFoldStore, SqlStoryStore, SqlSearchStore):
+    """`FeedStore`, `EntryStore`, `TagStore`, `FoldStore`, `StoryStore` and `SearchStore` at once."""
 
 
 KINDS = ("sqlite", "postgresql")

@@ -62,7 +62,8 @@ def insert_entries(
     first = 1 + (connection.scalar(select(func.max(entries.c.id))) or 0)
     connection.execute(insert(entries), [row | {"id": id_} for id_, row in enumerate(rows, start=first)])
     numbered = list(enumerate(new, start=first))
-    _write_keys_and_tags(connection, numbered)
+    write_keys(connection, [(id_, entry.keys) for id_, entry in numbered])
+    _insert_tags(connection, [(id_, entry.tags) for id_, entry in numbered])
     return numbered
 
 
@@ -74,15 +75,15 @@ def update_entries(connection: Connection, changed: Sequence[Entry]) -> None:
     fixed = {"id", "mark", "feed_id", "first_seen", "date"}
     values: dict[str, Any] = {key[2:]: bindparam(key) for key in rows[0] if key[2:] not in fixed}
     connection.execute(update(entries).where(entries.c.id == bindparam("b_id")).values(values), rows)
-    connection.execute(
-        delete(entry_tags).where(entry_tags.c.entry_id == bindparam("b_id")), [{"b_id": entry.id} for entry in changed]
-    )
-    _write_keys_and_tags(connection, [(entry.id, entry) for entry in changed])
+    write_keys(connection, [(entry.id, entry.keys) for entry in changed])
+    replace_tags(connection, [(entry.id, entry.tags) for entry in changed])
 
 
-def entries_of(connection: Connection, query: Select[Any]) -> list[Entry]:
-    """The entries that a query on their table gives, without tags."""
-    return [_entry(row, ()) for row in connection.execute(query).mappings()]
+def entries_of(connection: Connection, query: Select[Any], *, tags: bool = False) -> list[Entry]:
+    """The entries that a query on their table gives, without tags unless told otherwise."""
+    rows = connection.execute(query).mappings().all()
+    given = _load_tags(connection, [row["id"] for row in rows]) if tags else {}
+    return [_entry(row, given.get(row["id"], ())) for row in rows]
 
 
 def load_entries(connection: Connection, story_seqs: Collection[int]) -> Mapping[int, tuple[Entry, ...]]:
@@ -110,21 +111,28 @@ def write_keys(connection: Connection, holders: Sequence[tuple[int, EntryKeys]])
         connection.execute(statement.on_conflict_do_update(index_elements=["hash"], set_=moved), identities)
 
 
-def _write_keys_and_tags(connection: Connection, numbered: Sequence[tuple[int, Entry]]) -> None:
-    write_keys(connection, [(id_, entry.keys) for id_, entry in numbered])
-    tags = [
+def replace_tags(connection: Connection, given: Sequence[tuple[int, Sequence[Tag]]]) -> None:
+    """Give entries, by id, these tags in the place of those they had."""
+    if given:
+        own = entry_tags.c.entry_id == bindparam("holder")
+        connection.execute(delete(entry_tags).where(own), [{"holder": id_} for id_, _ in given])
+        _insert_tags(connection, given)
+
+
+def _insert_tags(connection: Connection, given: Sequence[tuple[int, Sequence[Tag]]]) -> None:
+    rows = [
         {
             "holder": id_,
             "entry_id": id_,
             "position": position,
             **{name: getattr(tag, name) for name in _TAG},
         }
-        for id_, entry in numbered
-        for position, tag in enumerate(entry.tags)
+        for id_, tags in given
+        for position, tag in enumerate(tags)
     ]
-    if tags:
+    if rows:
         story = select(entries.c.story_seq).where(entries.c.id == bindparam("holder")).scalar_subquery()
-        connection.execute(insert(entry_tags).values(story_seq=story), tags)
+        connection.execute(insert(entry_tags).values(story_seq=story), rows)
 
 
 def _load_tags(connection: Connection, entry_ids: Collection[int]) -> Mapping[int, tuple[Tag, ...]]:

@@ -1,17 +1,27 @@
-"""Single facts about the installation, by name: when the worker last ticked."""
+"""Single facts about the installation, by name: when the worker last ticked, since when no feed could be reached,
+what is followed of feeds.yaml."""
 
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, fields
 from datetime import datetime
+from typing import Any, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import Connection, delete, select
 
 from aggregator.adapters.store.engine import Database, upsert
 from aggregator.adapters.store.schema import facts
+from aggregator.model.applied import Applied
+from aggregator.model.channel import Channel
+from aggregator.model.newsletter import Newsletter
 
-WORKER_TICK = "worker_tick"
+WORKER_TICK, OFFLINE_SINCE, APPLIED = "worker_tick", "offline_since", "applied"
+
+Value = TypeVar("Value", Channel, Newsletter)
 
 
 class SqlFactStore:
-    """Reads and writes the `facts` table."""
+    """`ports.AppliedStore`, and how the worker fares."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -19,11 +29,62 @@ class SqlFactStore:
     def record_tick(self, now: datetime) -> None:
         """Note that the worker is alive."""
         with self._database.write() as connection:
-            row = upsert(facts).values(name=WORKER_TICK, value=now.isoformat())
-            connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"value": row.excluded.value}))
+            write_fact(connection, WORKER_TICK, now.isoformat())
 
     def last_tick(self) -> datetime | None:
         """When the worker last noted that it is alive."""
         with self._database.read() as connection:
-            value = connection.scalar(select(facts.c.value).where(facts.c.name == WORKER_TICK))
-        return datetime.fromisoformat(value) if value else None
+            return _moment(read_fact(connection, WORKER_TICK))
+
+    def record_offline(self, now: datetime) -> None:
+        """Note that no feed could be reached; the first time after one could counts."""
+        with self._database.write() as connection:
+            row = upsert(facts).values(name=OFFLINE_SINCE, value=now.isoformat())
+            connection.execute(row.on_conflict_do_nothing())
+
+    def record_online(self) -> None:
+        """Note that a feed was reached."""
+        if self.offline_since() is not None:
+            with self._database.write() as connection:
+                connection.execute(delete(facts).where(facts.c.name == OFFLINE_SINCE))
+
+    def offline_since(self) -> datetime | None:
+        """Since when no feed could be reached, None when the last round reached one."""
+        with self._database.read() as connection:
+            return _moment(read_fact(connection, OFFLINE_SINCE))
+
+    def record_applied(self, applied: Applied) -> None:
+        """Note what is followed from now on."""
+        with self._database.write() as connection:
+            write_fact(connection, APPLIED, json.dumps(asdict(applied)))
+
+    def applied(self) -> Applied:
+        """What is followed, as far as this version knows such things."""
+        with self._database.read() as connection:
+            value = json.loads(read_fact(connection, APPLIED) or "{}")
+        return Applied(
+            channels=tuple(
+                _value(Channel, row | {"formats": tuple(row["formats"])}) for row in value.get("channels", ())
+            ),
+            newsletters=tuple(_value(Newsletter, row) for row in value.get("newsletters", ())),
+        )
+
+
+def _moment(value: str | None) -> datetime | None:
+    return datetime.fromisoformat(value) if value else None
+
+
+def _value(kind: type[Value], row: Mapping[str, Any]) -> Value:
+    """A row that another version wrote may have keys that this one does not know."""
+    return kind(**{field.name: row[field.name] for field in fields(kind) if field.name in row})
+
+
+def read_fact(connection: Connection, name: str) -> str | None:
+    """The value of a fact, None when nobody noted it."""
+    return connection.scalar(select(facts.c.value).where(facts.c.name == name))
+
+
+def write_fact(connection: Connection, name: str, value: str) -> None:
+    """Note a fact, in the place of what it was."""
+    row = upsert(facts).values(name=name, value=value)
+    connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"value": row.excluded.value}))

@@ -190,6 +190,18 @@ def touch_stories(
         named = [{"story_id": id_} for id_ in story_ids]
         connection.execute(touched, named)
         _make_stale(connection, select(stories.c.seq).where(stories.c.id == bindparam("story_id")), named)
+    _step_version(connection)
+
+
+def show_anew(connection: Connection, entry_ids: Collection[int]) -> None:
+    """Have pages, channels and the index look anew at the Stories that hold these entries, without calling them new."""
+    rows = [{"entry_id": id_} for id_ in entry_ids]
+    if rows:
+        _make_stale(connection, select(entries.c.story_seq).where(entries.c.id == bindparam("entry_id")), rows)
+        _step_version(connection)
+
+
+def _step_version(connection: Connection) -> None:
     step = upsert(facts).values(name=VERSION, value="1")
     following = cast(cast(facts.c.value, Integer) + 1, String)
     connection.execute(step.on_conflict_do_update(index_elements=["name"], set_={"value": following}))
