@@ -222,7 +222,12 @@ class Runtime:
                 parser=parser,
                 clock=self.clock,
             )
-            return refresh(ports, self.plans.refresh, states, progress=progress, should_stop=self.stopping.is_set)
+            report = refresh(ports, self.plans.refresh, states, progress=progress, should_stop=self.stopping.is_set)
+            if report.offline:
+                self.facts.record_offline(self.clock.now())
+            elif report.fetched or report.not_modified:
+                self.facts.record_online()
+            return report
 
     def _readers(self) -> tuple[AiohttpFetcher, ParserPool]:
         """They live from poll to poll, as long as feeds.yaml sets the same limits."""
@@ -384,6 +389,7 @@ class Runtime:
         """How this installation fares."""
         return Health(
             worker_tick=self.facts.last_tick(),
+            offline_since=self.facts.offline_since(),
             problems=self.config_problems,
             feeds=Counter(state.status for state in self.feeds.states()),
             deliveries=self.deliveries.counts(),

@@ -17,6 +17,8 @@ class Health:
 
     worker_tick: datetime | None = None
     """When a worker last said that it is alive."""
+    offline_since: datetime | None = None
+    """Since when no feed could be reached, as this machine seems to be offline."""
     problems: tuple[Problem, ...] = ()
     feeds: Mapping[FeedStatus, int] = field(default_factory=dict)
     deliveries: Mapping[DeliveryState, int] = field(default_factory=dict)

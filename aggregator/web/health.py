@@ -46,6 +46,7 @@ def health_report(health: Health, now: datetime) -> dict[str, object]:
     reasons = [
         *(["feeds.yaml has faults and is ignored; the last good one is in use"] if health.problems else []),
         *(["no worker is running"] if silence is None or silence > WORKER_SILENT else []),
+        *([_offline(health.offline_since)] if health.offline_since else []),
     ]
     return {
         "status": "degraded" if reasons else "ok",
@@ -56,6 +57,10 @@ def health_report(health: Health, now: datetime) -> dict[str, object]:
         "feeds": {status.value: health.feeds.get(status, 0) for status in FeedStatus},
         "deliveries": {state.value: health.deliveries.get(state, 0) for state in DeliveryState},
     }
+
+
+def _offline(since: datetime) -> str:
+    return f"no feed could be reached since {since:%Y-%m-%d %H:%M} UTC; this machine seems to be offline"
 
 
 def _problem(problem: Problem) -> dict[str, object]:

@@ -79,7 +79,8 @@ class Pages:
     def feeds(self) -> str:
         states = sorted(self._context.feeds.states(), key=lambda state: state.feed.name.casefold())
         counts = Counter(state.status for state in states)
-        return self._view.render("feeds.html", states=states, counts=counts)
+        offline_since = self._context.health().offline_since
+        return self._view.render("feeds.html", states=states, counts=counts, offline_since=offline_since)
 
     def feed(self, feed_id: str, page: Listing) -> str:
         state = self._state(feed_id)

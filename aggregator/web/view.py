@@ -32,8 +32,8 @@ PAGE_POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; form-action
 EXCERPT = 300
 """Characters of a story's beginning in a list; the style shows two or three lines of them."""
 GIVEN = (
-    "address counts error finding here letter message more name newest newsletter_id page related site state "
-    "states status story tag text title"
+    "address counts error finding here letter message more name newest newsletter_id offline_since page related site "
+    "state states status story tag text title"
 ).split()
 """What a template may name; each page is given `site`, and those of the others that it is about."""
 FILTERS = {name: filters.FILTERS[name] for name in ("list", "select", "selectattr", "string")} | {

@@ -65,6 +65,19 @@ def test_a_poll_counts_what_came_and_names_each_fault(tmp_path: Path) -> None:
         assert "Sign in" in listed["html"]["error"]
 
 
+def test_a_round_that_reaches_nothing_is_remembered_until_one_does(tmp_path: Path) -> None:
+    with FetchServer() as server:
+        server.answers = {"/good": answer(body=rss("good"))}
+        good = f"feeds:\n  - {{id: good, name: Good, url: '{server.url('/good')}'}}\n"
+        dead = "".join(f"  - {{id: d{n}, name: D{n}, url: 'http://127.0.0.{n + 2}:1/rss'}}\n" for n in range(5))
+        wire = Wire(tmp_path, HEAD.replace("127.0.0.1", "127.0.0.0/8") + good + dead)
+        report = wire.json("poll", *(f"d{n}" for n in range(5)), code=1)
+        assert (report["offline"], {failure["cause"] for failure in report["failures"]}) == (True, {"connect"})
+        assert len(wire.rows("SELECT value FROM facts WHERE name = 'offline_since'")) == 1
+        wire.json("poll", "good")
+        assert wire.rows("SELECT value FROM facts WHERE name = 'offline_since'") == []
+
+
 def test_an_unknown_feed_is_named_with_its_neighbour(tmp_path: Path) -> None:
     with FetchServer() as server:
         done = Wire(tmp_path, document(server, "ifri")).run("poll", "irfi", code=2)

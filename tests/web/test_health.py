@@ -78,6 +78,15 @@ def test_a_worker_that_is_silent_is_taken_for_stopped(
     assert answer.json()["reasons"] == ([] if status == "ok" else ["no worker is running"])
 
 
+def test_a_machine_that_reaches_no_feed_is_degraded_since_then(own_site: SampleSite, client: TestClient) -> None:
+    own_site.health = replace(HEALTHY, offline_since=START)
+    report = client.get("/healthz").json()
+    assert report["status"] == "degraded"
+    assert report["reasons"] == [
+        "no feed could be reached since 2026-11-24 08:00 UTC; this machine seems to be offline"
+    ]
+
+
 def test_a_database_that_does_not_answer_is_a_503_without_its_place(own_site: SampleSite) -> None:
     stories = type("Broken", (), {"last_seq": lambda self: failing()})()
     context = replace(own_site.context, health=failing, stories=stories)

@@ -167,6 +167,13 @@ def test_all_feeds_stand_in_one_table_with_their_health(client: TestClient) -> N
     assert "dns: no host" in text
 
 
+def test_a_site_that_is_offline_says_so_among_its_feeds(own_site: SampleSite) -> None:
+    with TestClient(create_app(own_site.context), base_url=BASE) as client:
+        assert "could be reached" not in client.get("/feeds").text
+        own_site.health = replace(own_site.health, offline_since=START)
+        assert "No feed could be reached since 24 Nov 2026, 09:00 CET" in text_of(client.get("/feeds").text)
+
+
 def test_a_feed_that_is_gone_is_listed_as_asked_no_more(own_site: SampleSite) -> None:
     gone = replace(poll("quiet", START), succeeded=False, status=FeedStatus.GONE, next_check_at=None, failures=2)
     own_site.feeds.apply([gone], Clustering(placements=()))
@@ -231,7 +238,7 @@ def test_pages_lead_on_by_cursor_until_there_is_nothing_older(tmp_path: Path) ->
 def test_an_empty_site_says_what_will_come(tmp_path: Path) -> None:
     site = open_site(tmp_path, replace(settings(), channels=(), newsletters=()))
     with TestClient(create_app(site.context), base_url=BASE) as client:
-        assert "They appear here once the feeds have been polled." in client.get("/").text
+        assert "They appear here once the feeds have been polled." in text_of(client.get("/").text)
         assert "There are none." in client.get("/newsletters").text
         assert 'href="/newsletters"' not in client.get("/").text
     site.database.close()
