@@ -78,6 +78,18 @@ def test_a_preview_names_its_files_its_subject_and_what_comes_next(wire: Wire, t
     assert "aggregator newsletters test weekly --to" in lines[4]
 
 
+def test_a_preview_goes_into_a_folder_of_its_own(wire: Wire) -> None:
+    told = wire.json("newsletters", "preview", "weekly")
+    assert told["files"] == [f"preview/weekly.{suffix}" for suffix in ("html", "txt", "eml")]
+    assert all((wire.folder / file).stat().st_size for file in told["files"])
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a file system that takes no files")
+def test_a_folder_that_cannot_be_made_is_named(wire: Wire) -> None:
+    refused = wire.run("newsletters", "preview", "weekly", "--to", "/proc/nothing", code=2)
+    assert refused.stderr.strip().startswith("cannot write to /proc/nothing: ")
+
+
 def test_a_folder_that_cannot_be_written_to_is_named(wire: Wire, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     refused = wire.run("newsletters", "preview", "weekly", "--to", str(tmp_path / "file" / "folder"), code=2)
