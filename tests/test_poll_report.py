@@ -18,5 +18,8 @@ def test_a_failure_says_when_the_feed_is_tried_again_or_what_that_takes() -> Non
 
 
 def test_a_machine_without_a_network_is_told_so() -> None:
-    assert any("is this machine online?" in line for line in failed(None, offline=True))
+    asked, then = failed(datetime(2026, 11, 24, 8, 30, tzinfo=UTC), offline=True)
+    assert asked == "None of 1 feeds could be reached: is this machine online? None is blamed for it."
+    assert then.startswith("Next: `aggregator poll --all` once it is")
+    assert "next try 2026-11-24 08:30 UTC" in then
     assert not any("online" in line for line in failed(None))

@@ -1,8 +1,9 @@
-"""The commands of `aggregator`, except those of one noun (`feed_commands.py`, `mail_commands.py`) or with
-a file of its own (`explain_commands.py`, `search_commands.py`)."""
+"""The commands of `aggregator`, except those of one noun (`feed_commands.py`, `mail_commands.py`, `story_commands.py`)
+or with a file of its own (`explain_commands.py`, `preview_commands.py`, `search_commands.py`)."""
 
 import signal
 import sys
+from importlib import metadata
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -11,7 +12,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from aggregator.cli import explain_commands, feed_commands, mail_commands, search_commands, story_commands
-from aggregator.cli.output import configure_logging, errors, print_json, say
+from aggregator.cli.output import Json, called, configure_logging, errors, print_json, say
 from aggregator.cli.session import config_path, runtime_of, settings_of
 from aggregator.demo.script import run_demo
 from aggregator.demo.summary import as_lines
@@ -35,9 +36,14 @@ app.command()(story_commands.refold)
 app.add_typer(mail_commands.newsletters, name="newsletters", help="Preview, compose and inspect newsletters.")
 app.add_typer(mail_commands.subscribers, name="subscribers", help="Who gets which newsletter.")
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)]
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        say(f"aggregator {metadata.version('aggregator')}")
+        raise typer.Exit
 
 
 @app.callback()
@@ -46,6 +52,9 @@ def configure(
     config: Annotated[Path, typer.Option(envvar="AGGREGATOR_CONFIG", help="The file that names the feeds.")] = Path(
         "feeds.yaml"
     ),
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Say which.")
+    ] = False,
 ) -> None:
     context.obj = config
     configure_logging()
@@ -65,7 +74,7 @@ def demo(
         if as_json:
             print_json(summary)
         else:
-            for line in as_lines(summary, port=taken):
+            for line in as_lines(summary, port=taken, program=called()):
                 say(line)
         if listener:
             serve(runtime, listener)
@@ -153,11 +162,14 @@ def _progress() -> Progress:
 
 
 def _poll_lines(report: RefreshReport) -> list[str]:
-    failed = [f"  {item.feed_id}: {item.cause}: {item.message}; {item.next_try}" for item in report.failures]
-    if report.offline:
-        failed.append("No feed could be reached: is this machine online? None is blamed, and all are tried again soon.")
     if not report.feeds:
         return ["No feed is due. `aggregator poll --all` polls every feed now."]
+    if report.offline:
+        return [
+            f"None of {report.feeds} feeds could be reached: is this machine online? None is blamed for it.",
+            f"Next: `aggregator poll --all` once it is; a worker asks again by itself ({report.failures[0].next_try}).",
+        ]
+    failed = [f"  {item.feed_id}: {item.cause}: {item.message}; {item.next_try}" for item in report.failures]
     return [
         f"feeds {report.feeds}, fetched {report.fetched}, not modified {report.not_modified}, failed {report.failed}",
         f"entries new {report.entries_new}, changed {report.entries_changed}; stories new {report.stories_new}",
@@ -203,7 +215,11 @@ def check(context: typer.Context, as_json: Json = False) -> None:
 
 
 @app.command()
-def migrate(context: typer.Context) -> None:
+def migrate(context: typer.Context, as_json: Json = False) -> None:
     """Bring the database to the schema of this version."""
     with Runtime(settings_of(context)) as runtime:
-        say("The database was brought to this version." if runtime.migrate() else "The database is up to date.")
+        migrated = runtime.migrate()
+    if as_json:
+        print_json({"migrated": migrated})
+    else:
+        say("The database was brought to this version." if migrated else "The database is up to date.")

@@ -5,19 +5,17 @@ from typing import Annotated
 
 import typer
 
-from aggregator.cli.output import print_json, print_table, say
+from aggregator.cli.output import Json, print_json, print_table, say
 from aggregator.cli.session import runtime_of
 from aggregator.flows.refold import story_of
 from aggregator.model.story import RELATED, Story, StoryLink
-
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
 def explain(
     context: typer.Context,
     story: Annotated[
         str,
-        typer.Argument(metavar="STORY-OR-ENTRY", help="Its id, as in its page's address, or an entry's number."),
+        typer.Argument(metavar="STORY-OR-ENTRY", help="Its id, its page's address, or an entry's number."),
     ],
     as_json: Json = False,
 ) -> None:

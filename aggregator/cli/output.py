@@ -1,11 +1,14 @@
 """How commands speak: results on stdout, logs and progress on stderr."""
 
 import json
+import shlex
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from pathlib import Path
 from typing import Annotated, Any
 
 import structlog
@@ -78,6 +81,14 @@ def shown(value: object) -> str:
 def say(line: str) -> None:
     """One line of result on stdout, shown as it is."""
     console.print(Text(line), soft_wrap=True)
+
+
+def called() -> str:
+    """The program as it was called, to be typed again."""
+    name = sys.argv[0]
+    if Path(name).name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m aggregator"
+    return "aggregator" if shutil.which("aggregator") == name else shlex.quote(name)
 
 
 def plain(value: object) -> Any:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from aggregator.cli.output import errors, print_json, say
+from aggregator.cli.output import Json, errors, print_json, say
 from aggregator.cli.session import runtime_of
 from aggregator.errors import QueryError
 from aggregator.model.search import Finding, Order
@@ -21,7 +21,7 @@ def search(
     query: Annotated[list[str], typer.Argument(metavar="QUERY", help="Words, phrases and fields: docs/queries.md.")],
     limit: Annotated[int, typer.Option(help="How many stories at most.", min=1, max=1000)] = 20,
     relevance: Annotated[bool, typer.Option("--relevance", help="The best matches first, not the newest.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Find stories by the query language, the newest first."""
     try:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aggregator.cli.output import print_json, say
+from aggregator.cli.output import Json, print_json, say
 from aggregator.cli.session import runtime_of
 from aggregator.errors import UsageError
 from aggregator.flows import refold as flows
@@ -17,13 +17,11 @@ from aggregator.wiring import Runtime
 
 app = typer.Typer(no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-
 
 @app.command()
 def merge(
     context: typer.Context,
-    stories: Annotated[list[str], typer.Argument(metavar="STORY…", help="Ids, as in the addresses of their pages.")],
+    stories: Annotated[list[str], typer.Argument(metavar="STORY…", help="Their ids, or the addresses of their pages.")],
     as_json: Json = False,
 ) -> None:
     """Make one story of several, for good; the oldest id stays, the others lead to it."""
@@ -36,7 +34,7 @@ def merge(
 @app.command()
 def split(
     context: typer.Context,
-    story: Annotated[str, typer.Argument(metavar="STORY", help="Its id, as in the address of its page.")],
+    story: Annotated[str, typer.Argument(metavar="STORY", help="Its id, or the address of its page.")],
     entries: Annotated[list[int], typer.Argument(metavar="ENTRY…", help="Numbers of the entries that leave it.")],
     as_json: Json = False,
 ) -> None:

@@ -110,17 +110,19 @@ class DemoSummary:
     """The feeds.yaml to begin with."""
 
 
-def as_lines(summary: DemoSummary, *, port: int | None) -> Iterable[str]:
-    """The summary for people; `port` is where the pages are about to be served, None when they are not."""
+def as_lines(summary: DemoSummary, *, port: int | None, program: str) -> Iterable[str]:
+    """The summary for people; `port` is where the pages are about to be served, None when they are not. `program` is
+    what they type to call us."""
     yield "Think Tank Wire: the whole job, offline, on sample feeds. Institutes and findings are invented."
     yield ""
     for step in (_poll, _fold, _tag, _poll_again, _publish, _compose, _deliver):
         yield from step(summary)
         yield ""
     yield "Three things to do next"
-    yield from _what_to_run(summary) if port is None else _what_to_look_at(summary, port)
+    yield from _what_to_run(program) if port is None else _what_to_look_at(summary, port)
     yield f"    Run it     cp {summary.starter_config} my-feeds.yaml, make it yours, then"
-    yield "               aggregator --config my-feeds.yaml check && aggregator --config my-feeds.yaml run"
+    for command in ("check", "run"):
+        yield f"               {program} --config my-feeds.yaml {command}"
 
 
 def _poll(summary: DemoSummary) -> Iterator[str]:
@@ -194,15 +196,16 @@ def _deliver(summary: DemoSummary) -> Iterator[str]:
         yield f"    {letter.recipient:28} {letter.octets / 1000:4.0f} kB"
 
 
-def _what_to_run(summary: DemoSummary) -> Iterator[str]:
-    yield "    Read it    `aggregator demo`, without --once, serves these stories as pages and feeds"
-    yield "    Edit it    `aggregator demo` also keeps the letters as files to look at, as long as it runs"
+def _what_to_run(program: str) -> Iterator[str]:
+    yield f"    Read it    {program} demo"
+    yield "               without --once it serves these stories as pages and feeds, until Ctrl-C"
+    yield "    Get it     it then also keeps the letters as files to look at"
 
 
 def _what_to_look_at(summary: DemoSummary, port: int) -> Iterator[str]:
     site = f"http://127.0.0.1:{port}"
     yield f"    Read it    open {site}/ in a browser; /feed.atom there is the merged feed"
-    yield f"    Edit it    see issue {summary.issue.number} at {site}{summary.issue.path}"
+    yield f"    Get it     see issue {summary.issue.number} at {site}{summary.issue.path}"
     for letter in summary.letters[:1]:
         yield f"               and the letter as it was sent, until the demo ends, in {letter.file}"
 

@@ -59,7 +59,7 @@ class Refolding:
 
 
 def story_of(ports: RefoldPorts, name: str) -> Story:
-    """The Story of that id, or the one that the entry of that number stands in; raises NotFoundError."""
+    """The Story of that id or page, or the one that the entry of that number stands in; raises NotFoundError."""
     if not name.isdecimal():
         return _story(ports, name)
     marks = {entry.mark for entry in ports.folds.candidates([int(name)]).values()}
@@ -98,7 +98,8 @@ def split(ports: RefoldPorts, story_id: str, entry_ids: Collection[int]) -> tupl
 
 
 def _story(ports: RefoldPorts, story_id: str) -> Story:
-    found = ports.stories.get(story_id)
+    """By its id, or the address of its page, which ends with it."""
+    found = ports.stories.get(story_id.rstrip("/").rpartition("/")[2])
     if found is None:
         raise NotFoundError(f"no story {story_id!r}; its id is the end of its page's address, /stories/ID")
     return found

@@ -97,7 +97,7 @@ def _read(
     changed: list[Entry] = []
     renewed: list[tuple[int, EntryKeys]] = []
     unchanged = 0
-    for parsed, keys, old in _recognised(_once_each(read.reading), known):
+    for parsed, keys, old in _recognised(_taken(read.reading), known):
         if old is None:
             new.append(_entry(state.feed, parsed, keys, now=now))
             continue
@@ -127,12 +127,22 @@ def _read(
     )
 
 
-def _once_each(reading: Reading) -> list[tuple[ParsedEntry, EntryKeys]]:
-    """The items of a document; of those with one name, the first."""
-    items: dict[bytes, tuple[ParsedEntry, EntryKeys]] = {}
-    for parsed, keys in zip(reading.feed.entries, reading.keys, strict=True):
-        items.setdefault(keys.identity[0], (parsed, keys))
-    return list(items.values())
+def left_out(reading: Reading) -> Mapping[int, str]:
+    """The items of a document that make no entry, by their place in it, and why."""
+    reasons: dict[int, str] = {}
+    first: dict[bytes, int] = {}
+    for place, (parsed, keys) in enumerate(zip(reading.feed.entries, reading.keys, strict=True)):
+        if not (parsed.title or parsed.links or parsed.summary or parsed.content):
+            reasons[place] = "it has no title, no link and no text"
+        elif first.setdefault(keys.identity[0], place) != place:
+            reasons[place] = f"it is item {first[keys.identity[0]] + 1} once more"
+    return reasons
+
+
+def _taken(reading: Reading) -> list[tuple[ParsedEntry, EntryKeys]]:
+    dropped = left_out(reading)
+    items = zip(reading.feed.entries, reading.keys, strict=True)
+    return [item for place, item in enumerate(items) if place not in dropped]
 
 
 def _recognised(

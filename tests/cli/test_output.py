@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
-from aggregator.cli.output import print_facts, print_table, shown
+from aggregator.cli.output import called, print_facts, print_table, shown
 from aggregator.model.feed import FeedStatus
 
 
@@ -40,3 +42,22 @@ def test_a_row_of_a_table_is_one_line_in_a_pipe(capsys: pytest.CaptureFixture[st
 def test_facts_are_labelled_lines(capsys: pytest.CaptureFixture[str]) -> None:
     print_facts({"feed": "ifri", "tags": (), "next poll": None, "failures": 0})
     assert capsys.readouterr().out.splitlines() == ["feed: ifri", "tags: none", "next poll: none", "failures: 0"]
+
+
+@pytest.mark.parametrize(
+    ("argument", "typed"),
+    [
+        (".venv/bin/aggregator", ".venv/bin/aggregator"),
+        ("/with space/aggregator", "'/with space/aggregator'"),
+        ("{folder}/aggregator", "aggregator"),
+        ("/lib/aggregator/__main__.py", f"{sys.executable} -m aggregator"),
+    ],
+)
+def test_the_program_is_named_as_it_was_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, argument: str, typed: str
+) -> None:
+    on_path = tmp_path / "aggregator"
+    on_path.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", [argument.format(folder=tmp_path)])
+    assert called() == typed

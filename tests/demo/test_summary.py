@@ -20,6 +20,7 @@ from aggregator.model.delivery import DeliveryState
 from aggregator.model.entry import Tag
 from aggregator.model.poll import Cause, FailedFeed, RefreshReport
 
+PROGRAM = ".venv/bin/aggregator"
 FAILURE = FailedFeed(
     feed_id="gulf-review",
     cause=Cause.STATUS,
@@ -70,20 +71,20 @@ SUMMARY = DemoSummary(
 
 
 def test_a_failed_feed_is_shown_with_its_cause_and_its_next_try() -> None:
-    lines = [" ".join(line.split()) for line in as_lines(SUMMARY, port=8000)]
+    lines = [" ".join(line.split()) for line in as_lines(SUMMARY, port=8000, program=PROGRAM)]
     where = lines.index("Lantern Gulf Review status: HTTP 503")
     assert lines[where + 1] == "next try 2026-11-24 10:05 UTC; the others go on without it"
 
 
 def test_each_fold_says_by_which_rule_and_whether_it_is_a_translation() -> None:
-    lines = [line.strip() for line in as_lines(SUMMARY, port=None)]
+    lines = [line.strip() for line in as_lines(SUMMARY, port=None, program=PROGRAM)]
     where = lines.index("One; also at Two")
     assert lines[where + 1] == "by the rule same-address: both have this address"
     assert lines[where + 2].startswith("a translation, by the rule translation: en and fr, names and figures 0.42")
 
 
 def test_each_tag_says_where_it_comes_from() -> None:
-    lines = [" ".join(line.split()) for line in as_lines(SUMMARY, port=None)]
+    lines = [" ".join(line.split()) for line in as_lines(SUMMARY, port=None, program=PROGRAM)]
     assert "category:asia publisher's category: Asia" in lines
     assert "publisher:one its feed" in lines
     assert any(line.startswith("type:external-publication rule: treaty OR treaty") for line in lines)
@@ -91,7 +92,7 @@ def test_each_tag_says_where_it_comes_from() -> None:
 
 @pytest.mark.parametrize("port", [None, 8000])
 def test_lines_fit_a_terminal_whatever_the_titles(port: int | None) -> None:
-    assert max(map(len, as_lines(SUMMARY, port=port))) <= 100
+    assert max(map(len, as_lines(SUMMARY, port=port, program=PROGRAM))) <= 100
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,9 @@ def test_lines_fit_a_terminal_whatever_the_titles(port: int | None) -> None:
     ],
 )
 def test_the_next_steps_are_possible(port: int | None, shown: str, hidden: str) -> None:
-    text = "\n".join(as_lines(SUMMARY, port=port))
+    text = "\n".join(as_lines(SUMMARY, port=port, program=PROGRAM))
     assert shown in text
     assert hidden not in text
     assert "cp /opt/feeds.yaml my-feeds.yaml" in text
+    assert f" {PROGRAM} --config my-feeds.yaml run" in text
+    assert " aggregator" not in text

@@ -9,7 +9,7 @@ from aggregator.model.entry import KnownEntry, Reading
 from aggregator.model.feed import Feed, FeedState, FeedStatus, Rhythm, Validators
 from aggregator.model.parsed import Link, ParsedEntry, ParsedFeed, SafeHtml
 from aggregator.model.poll import Cause, FeedUpdate, FetchFailed, NotModified, Read, ServerWishes
-from aggregator.steps.decide import decide, failures_after, not_asked
+from aggregator.steps.decide import decide, failures_after, left_out, not_asked
 from tests.fakes import START, parsed, reading
 
 NEXT = START + timedelta(hours=1)
@@ -177,6 +177,16 @@ def test_an_item_that_has_nothing_of_its_own_is_no_entry() -> None:
     known = stored(replace(nameless, guid="urn:1")) | stored(replace(nameless, guid="urn:2"))
     update = decided(read(replace(nameless, guid="urn:1"), replace(nameless, guid="urn:2")), known)
     assert (update.new, update.unchanged) == ((), 1)
+
+
+def test_an_item_that_shows_nothing_or_stands_there_twice_is_left_out_with_the_reason() -> None:
+    empty, again = ParsedEntry(guid="urn:empty"), replace(REPORT, title="A report, again")
+    document = read(empty, REPORT, again)
+    assert left_out(document.reading) == {
+        0: "it has no title, no link and no text",
+        2: "it is item 2 once more",
+    }
+    assert [entry.title for entry in decided(document).new] == ["A report"]
 
 
 @pytest.mark.parametrize(
