@@ -67,7 +67,7 @@ class FeedText:
         text: list[str] = []
         while wanted > 0:
             text.append(_paragraph(random))
-            wanted -= len(text[-1])
+            wanted -= len(text[-1].encode())
         moment = self._now - timedelta(hours=30 + 7 * index, minutes=number % 60)
         return {
             "title": escape(" ".join(random.choices(_WORDS, k=9))),

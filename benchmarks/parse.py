@@ -65,7 +65,7 @@ def report(documents: Sequence[Fetched]) -> dict[str, object]:
     """The whole document to print."""
     bare = cost(lambda: [bare_feedparser(document.body) for document in documents])  # before our tuning is imported
     from aggregator.flows.ingest import ingest
-    from aggregator.steps.parse import document as step
+    from aggregator.steps.parse import dispatch as step
 
     outcomes = [ingest(document) for document in documents]
     failures = Counter(str(outcome.cause) for outcome in outcomes if isinstance(outcome, FetchFailed))

@@ -25,10 +25,10 @@ from aggregator.settings.values import Polling, Settings
 from aggregator.wiring import Runtime
 from benchmarks.bare import CONCURRENCY
 from benchmarks.cost import Cost, measured
-from benchmarks.feedserver import FeedServer
+from benchmarks.feedserver import FeedServer, Mode
 from benchmarks.memory import PeakMemory
 
-MODES = ("first", "304", "same", "changed")
+MODES: tuple[Mode, ...] = ("first", "304", "same", "changed")
 
 
 def ours(urls: Sequence[str], folder: Path) -> Cost:
@@ -42,7 +42,7 @@ def ours(urls: Sequence[str], folder: Path) -> Cost:
         polling=Polling(
             every=timedelta(hours=1), concurrency=CONCURRENCY, per_host=CONCURRENCY, allow_private=("127.0.0.1",)
         ),
-        secret="only for this benchmark",
+        secrets=("only for this benchmark",),
     )
     with Runtime(settings) as runtime:
         runtime.prepare()
@@ -67,7 +67,8 @@ def round_of(role: str, urls_file: Path, folder: Path) -> dict[str, object]:
         output, _ = process.communicate(timeout=1800)
     if process.returncode:
         raise SystemExit(f"benchmarks.poll: the process {role!r} ended with {process.returncode}")
-    return json.loads(output) | {"peak_mb": round(peak.megabytes, 1)}
+    said: dict[str, object] = json.loads(output)
+    return said | {"peak_mb": round(peak.megabytes, 1)}
 
 
 def run(feeds: int, size: int, modes: Sequence[str]) -> dict[str, object]:
@@ -103,7 +104,7 @@ def _compared(mine: dict[str, object], other: dict[str, object], feeds: int) -> 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--feeds", type=int, default=2000)
-    parser.add_argument("--size", type=int, default=60_000, help="mean octets of a feed")
+    parser.add_argument("--size", type=int, default=86_000, help="mean octets of a feed: as think tanks' own")
     parser.add_argument("--mode", default=",".join(MODES))
     parser.add_argument("--ours", nargs=2, type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
