@@ -5,7 +5,8 @@ queue, and the loop pauses when nobody takes it, so that memory does not grow wi
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
@@ -34,6 +35,8 @@ ACCEPT = (
     "application/xml;q=0.8, text/xml;q=0.8, application/json;q=0.7, */*;q=0.1"
 )
 
+Sessions = Mapping[Guard, ClientSession]
+
 log = structlog.get_logger()
 
 
@@ -54,8 +57,10 @@ class AiohttpFetcher:
     ) -> None:
         self._polling, self._now, self._look_up = polling, now, look_up
         self._headers = {"User-Agent": user_agent, "Accept": ACCEPT, "Accept-Encoding": ACCEPTED}
-        self._guard = Guard(allow_private=polling.allow_private, ports=polling.ports)
-        self._lanes: Lanes | None = None
+        self._outer = Guard(allow_private=(), ports=polling.ports)
+        private = polling.allow_private
+        self._inner = Guard(allow_private=private, ports=polling.ports) if private else self._outer
+        self._lanes: Lanes[Sessions] | None = None
         self._told: set[tuple[str, str]] = set()
 
     def fetch(self, requests: Sequence[FetchRequest]) -> Iterator[FetchOutcome]:
@@ -63,7 +68,7 @@ class AiohttpFetcher:
         lanes = self._lanes = Lanes(
             requests,
             fetch=self._fetch_one,
-            open_session=self._session,
+            open_session=self._sessions,
             concurrency=self._polling.concurrency,
             per_host=self._polling.per_host,
         )
@@ -77,10 +82,17 @@ class AiohttpFetcher:
         if self._lanes is not None:
             self._lanes.stop()
 
-    def _session(self) -> ClientSession:
+    @asynccontextmanager
+    async def _sessions(self) -> AsyncIterator[Sessions]:
+        """A session each, as one would reuse the connections that the other guard let through."""
+        async with AsyncExitStack() as stack:
+            guards = {self._inner, self._outer}
+            yield {guard: await stack.enter_async_context(self._session(guard)) for guard in guards}
+
+    def _session(self, guard: Guard) -> ClientSession:
         connector = TCPConnector(
-            resolver=GuardedResolver(self._guard, self._look_up),
-            socket_factory=self._guard.make_socket,
+            resolver=GuardedResolver(guard, self._look_up),
+            socket_factory=guard.make_socket,
             use_dns_cache=False,  # one look-up per connection: the address checked is the address used
             limit=0,  # the run counts connections itself, so that waiting for a turn costs no time-out
         )
@@ -93,19 +105,20 @@ class AiohttpFetcher:
             timeout=ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
         )
 
-    async def _fetch_one(self, session: ClientSession, request: FetchRequest) -> FetchOutcome:
+    async def _fetch_one(self, sessions: Sessions, request: FetchRequest) -> FetchOutcome:
         try:
             async with asyncio.timeout(self._polling.timeout.total_seconds()):
-                return await self._follow(session, request)
+                return await self._follow(sessions, request)
         except Exception as error:  # whatever it is, it is the fate of this feed alone
             return _failed(request, error)
 
-    async def _follow(self, session: ClientSession, request: FetchRequest) -> FetchOutcome:
-        hop = Hop(url=self._guard.read(request.url).with_fragment(None), headers=dict(request.headers))
-        not_before: datetime | None = None
+    async def _follow(self, sessions: Sessions, request: FetchRequest) -> FetchOutcome:
+        guard, not_before = self._inner, None
+        hop = Hop(url=guard.read(request.url, first=True).with_fragment(None), headers=dict(request.headers))
         while True:
             conditions = _conditions(request.validators, hop)
-            async with session.get(hop.url, headers={**hop.headers, **conditions}, allow_redirects=False) as response:
+            headers = {**hop.headers, **conditions}
+            async with sessions[guard].get(hop.url, headers=headers, allow_redirects=False) as response:
                 wishes = _not_sooner(read_wishes(response.headers, self._now()), not_before)
                 if response.status == 304 and conditions:
                     self._tell_if_moved(request, hop)
@@ -114,8 +127,10 @@ class AiohttpFetcher:
                 if response.status not in REDIRECTS:
                     return await self._answer(request, hop, response, wishes)
                 status, location = response.status, response.headers.get("Location", "")
+            if not guard.is_inside(hop.url.raw_host or ""):  # from out there no redirect leads inside, ever again
+                guard = self._outer
             try:
-                hop, not_before = hop.next(status, location, self._guard.read), wishes.retry_after
+                hop, not_before = hop.next(status, location, guard.read), wishes.retry_after
             except BadRedirect as error:
                 raise _Failure(Cause.REDIRECT, str(error), status, wishes) from error
 

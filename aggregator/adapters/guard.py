@@ -32,6 +32,7 @@ _NOT_THE_INTERNET = tuple(
 )
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_CURE = "`polling.allow_private` in feeds.yaml can allow it, for a feed's own address"
 _PRIVATE_ZONES = re.compile(r"(.*\.)?(localhost|local|internal|home\.arpa|lan|svc|onion)|[^.]*")
 """Names without a dot, and ends of names that mean something inside one network only (RFC 6761, 6762, 7686, 8375)."""
 
@@ -62,22 +63,28 @@ def _hidden_ipv4(address: IPv6Address) -> IPv4Address | None:
 
 
 class Guard:
-    """The rule of one configuration: public addresses on the usual ports, and what `allow_private` names."""
+    """The rule of one configuration: public addresses on the usual ports, and what `allow_private` names.
+
+    There a feed's own address opens the port it names as well; all else keeps to the usual ones.
+    """
 
     def __init__(self, *, allow_private: Iterable[str], ports: Collection[int]) -> None:
         self._ports = frozenset(ports)
         self._networks: list[Network] = []
         self._names: set[str] = set()
+        self._named: set[tuple[str, int]] = set()
         self._admitted: set[tuple[str, int]] = set()
+        self._outside: set[str] = set()
         for item in allow_private:
             try:
                 self._networks.append(ip_network(item, strict=False))
             except ValueError:
                 self._names.add(item.lower().rstrip("."))
 
-    def read(self, text: str) -> URL:
+    def read(self, text: str, *, first: bool = False) -> URL:
         """The address as the client will use it; raises Blocked when its form alone forbids it.
 
+        The first of a way is a feed's own, which a person wrote.
         There is one parser only, the client's, so that the host checked cannot differ from the host connected to.
         What is plain ASCII is sent as the publisher wrote it: quoting anew breaks signed addresses.
         """
@@ -92,6 +99,8 @@ class Guard:
             raise Blocked("the address does not start with http:// or https:// and a host")
         if "@" in url.raw_authority:
             raise Blocked("the address holds a name or password; `headers` in feeds.yaml can give them")
+        if first:
+            self._named.add((_plain(host), port))
         self._check_host(host, port, text)
         return url
 
@@ -106,28 +115,41 @@ class Guard:
 
     def check_answer(self, name: str, port: int, addresses: Sequence[str]) -> None:
         """Raise Blocked unless every address that `name` stands for may be connected to on `port`."""
-        name = name.lower().rstrip(".")
-        if name in self._names:
-            self._admitted.update((address, port) for address in addresses)
-            return
+        name = _plain(name)
+        inside = [item for item in addresses if name in self._names or self._is_allowed(ip_address(item))]
+        if len(inside) < len(addresses):
+            self._outside.add(name)
         for address in addresses:
-            self.check(address, port)
-        if _PRIVATE_ZONES.fullmatch(name) and not all(self._is_allowed(ip_address(item)) for item in addresses):
-            raise Blocked(f"{name} is a private name; `polling.allow_private` in feeds.yaml can allow it")
+            self._check_port(port, named=address in inside and (name, port) in self._named)
+            if address not in inside:
+                self.check(address, port)
+        if _PRIVATE_ZONES.fullmatch(name) and name in self._outside:
+            raise Blocked(f"{name} is a private name; {_CURE}")
+        self._admitted.update((address, port) for address in inside)
 
     def check(self, host: str, port: int) -> None:
         """Raise Blocked unless the numeric address `host` may be connected to on `port`."""
         address = _literal(host)
         if address is None:
             raise Blocked(f"{host} is not an address")
-        if self._is_allowed(address):
-            return
-        if not is_public(address):
-            raise Blocked(f"{host} is on a private network; `polling.allow_private` in feeds.yaml can allow it")
-        if port not in self._ports:
+        allowed = self._is_allowed(address)
+        if not allowed and not is_public(address):
+            raise Blocked(f"{host} is on a private network; {_CURE}")
+        self._check_port(port, named=allowed and (_plain(host), port) in self._named)
+
+    def _check_port(self, port: int, *, named: bool) -> None:
+        if port not in self._ports and not named:
             raise Blocked(
                 f"port {port} is not one of {sorted(self._ports)}; `polling.ports` in feeds.yaml can allow it"
             )
+
+    def is_inside(self, host: str) -> bool:
+        """Whether a host that was connected to is one that `allow_private` names.
+
+        A name is when every look-up gave allowed addresses only: else its owner could have answered from elsewhere.
+        """
+        address = _literal(host)
+        return self._is_allowed(address) if address else _plain(host) not in self._outside
 
     def _is_allowed(self, address: Address) -> bool:
         return any(address in network for network in self._networks)
@@ -139,6 +161,10 @@ class Guard:
         if (host, port) not in self._admitted:
             self.check(host, port)
         return socket.socket(family, kind, protocol)
+
+
+def _plain(host: str) -> str:
+    return host.lower().rstrip(".")
 
 
 def _literal(host: str) -> Address | None:

@@ -7,27 +7,27 @@ requests one after another. Finished outcomes wait in a bounded queue for the co
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from queue import SimpleQueue
 from threading import Thread
+from typing import Generic, TypeVar
 from urllib.parse import urlsplit
-
-from aiohttp import ClientSession
 
 from aggregator.model.poll import FetchOutcome, FetchRequest
 
-Fetch = Callable[[ClientSession, FetchRequest], Awaitable[FetchOutcome]]
+Session = TypeVar("Session")
+"""Whatever lives as long as the round and all its fetches share."""
 
 
-class Lanes:
+class Lanes(Generic[Session]):
     """One round of requests; iterate over `outcomes`, call `stop` in any case."""
 
     def __init__(
         self,
         requests: Sequence[FetchRequest],
         *,
-        fetch: Fetch,
-        open_session: Callable[[], ClientSession],
+        fetch: Callable[[Session, FetchRequest], Awaitable[FetchOutcome]],
+        open_session: Callable[[], AbstractAsyncContextManager[Session]],
         concurrency: int,
         per_host: int,
     ) -> None:
@@ -91,7 +91,7 @@ class Lanes:
                     await slots.acquire()
                     lanes.create_task(self._lane(session, waiting, slots), name=host)
 
-    async def _lane(self, session: ClientSession, waiting: deque[FetchRequest], slots: asyncio.Semaphore) -> None:
+    async def _lane(self, session: Session, waiting: deque[FetchRequest], slots: asyncio.Semaphore) -> None:
         try:
             while waiting:
                 request = waiting.popleft()

@@ -84,8 +84,8 @@ async def silence(talk: Talk) -> None:
 class FetchServer:
     """Serves `answers[path]`: bytes are sent as they are, a script may do what it likes and ends the connection."""
 
-    def __init__(self, *, tls: ssl.SSLContext | None = None, greeting: bytes = b"") -> None:
-        self._tls, self._greeting = tls, greeting
+    def __init__(self, *, tls: ssl.SSLContext | None = None, greeting: bytes = b"", address: str = "127.0.0.1") -> None:
+        self._tls, self._greeting, self._address = tls, greeting, address
         self.answers: dict[str, Answer | list[Answer]] = {}
         self.seen: list[Seen] = []
         self.talks: list[Talk] = []
@@ -107,8 +107,8 @@ class FetchServer:
         self._thread.join(10)
         assert not self._thread.is_alive()
 
-    def url(self, path: str = "/feed", name: str = "127.0.0.1") -> str:
-        return f"{'https' if self._tls else 'http'}://{name}:{self.port}{path}"
+    def url(self, path: str = "/feed", name: str | None = None) -> str:
+        return f"{'https' if self._tls else 'http'}://{name or self._address}:{self.port}{path}"
 
     def paths(self) -> list[str]:
         return [seen.path for seen in self.seen]
@@ -119,7 +119,7 @@ class FetchServer:
 
     async def _serve(self) -> None:
         self._end = asyncio.Event()
-        server = await asyncio.start_server(self._converse, "127.0.0.1", 0, limit=2**20, ssl=self._tls)
+        server = await asyncio.start_server(self._converse, self._address, 0, limit=2**20, ssl=self._tls)
         self.port: int = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._end.wait()

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import ClientConnectorError
 
+from aggregator.adapters import guard as guarding
 from aggregator.adapters.fetcher import AiohttpFetcher
 from aggregator.adapters.guard import Blocked, Guard, is_public
 from aggregator.model.poll import Cause, Fetched, FetchFailed, FetchOutcome, FetchRequest, NotModified
@@ -89,7 +90,8 @@ def test_what_is_the_internet(address: str) -> None:
 @pytest.mark.parametrize(
     ("item", "address", "port", "passes"),
     [
-        ("10.0.0.0/8", "10.9.8.7", 9000, True),
+        ("10.0.0.0/8", "10.9.8.7", 80, True),
+        ("10.0.0.0/8", "10.9.8.7", 9000, False),
         ("10.0.0.0/8", "192.168.0.1", 80, False),
         ("10.0.0.7/8", "10.1.1.1", 80, True),  # the host part of a network is not taken amiss
         ("127.0.0.1", "127.0.0.1", 80, True),
@@ -118,6 +120,9 @@ def test_a_name_is_no_address_for_a_socket() -> None:
 
 def test_an_allowed_name_opens_its_own_door_only() -> None:
     guard = Guard(allow_private=["Intranet.example.org."], ports=[80])
+    with pytest.raises(Blocked, match=r"polling\.ports"):
+        guard.check_answer("intranet.example.org", 8000, ["10.0.0.5"])
+    guard.read("http://INTRANET.example.org:8000/feed", first=True)
     guard.check_answer("intranet.example.org", 8000, ["10.0.0.5"])
     guard.make_socket((AF_INET, SOCK_STREAM, 0, "", ("10.0.0.5", 8000))).close()
     with pytest.raises(Blocked):
@@ -126,6 +131,28 @@ def test_an_allowed_name_opens_its_own_door_only() -> None:
         guard.read("http://10.0.0.5:8000/")
     with pytest.raises(Blocked):
         guard.make_socket((AF_INET, SOCK_STREAM, 0, "", ("10.0.0.5", 6379)))
+
+
+def test_the_port_that_a_feed_names_is_open_on_its_own_host_only() -> None:
+    guard = Guard(allow_private=["10.0.0.0/8"], ports=[80])
+    guard.read("http://10.0.0.5:9000/feed", first=True)
+    guard.read("http://10.0.0.5:9000/other")
+    for address in ("http://10.0.0.6:9000/", "http://10.0.0.5:9001/", f"http://{PUBLIC}:9000/"):
+        with pytest.raises(Blocked, match=r"polling\.ports"):
+            guard.read(address)
+    with pytest.raises(Blocked, match=r"polling\.ports"):
+        guard.read(f"http://{PUBLIC}:9000/", first=True)
+
+
+def test_a_host_is_inside_when_every_look_up_said_so() -> None:
+    guard = Guard(allow_private=["10.0.0.0/8", "wiki.example.org"], ports=[80])
+    for name, address in (("a.example", "10.0.0.1"), ("b.example", PUBLIC), ("wiki.example.org", PUBLIC)):
+        guard.check_answer(name, 80, [address])
+    hosts = ("10.9.9.9", PUBLIC, "A.example.", "b.example", "wiki.example.org")
+    assert [guard.is_inside(host) for host in hosts] == [True, False, True, False, True]
+    guard.check_answer("a.example", 80, [PUBLIC, "10.0.0.1"])
+    guard.check_answer("b.example", 80, ["10.0.0.1"])
+    assert [guard.is_inside(name) for name in ("a.example", "b.example")] == [False, False]
 
 
 @pytest.mark.parametrize("name", ["intranet", "x.internal", "printer.local", "router.lan", "X.HOME.ARPA."])
@@ -228,6 +255,74 @@ def test_a_name_is_checked_anew_on_every_hop() -> None:
         assert server.paths() == ["/feed"]
 
 
+@pytest.fixture
+def outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[FetchServer]:
+    """A server that stands for the public internet."""
+    monkeypatch.setattr(guarding, "is_public", lambda address: str(address) == "127.0.0.2")
+    with FetchServer(address="127.0.0.2") as server:
+        yield server
+
+
+@pytest.fixture
+def inside() -> Iterator[FetchServer]:
+    """A server on a network that is allowed."""
+    with FetchServer() as server:
+        server.answers["/feed"] = server.answers["/admin"] = answer(body=b"<rss/>")
+        yield server
+
+
+NAMES = {"wiki.example": ["127.0.0.1"], "news.example": ["127.0.0.2"]}
+
+
+def poll(inside: FetchServer, outside: FetchServer, *urls: str) -> list[FetchOutcome]:
+    """Ask one address after the other, by one fetcher that finds both ports usual."""
+    polling = replace(HERE, ports=(inside.port, outside.port), concurrency=1)
+    fetcher = AiohttpFetcher(polling, user_agent="wire/1", now=datetime.now, look_up=lambda name: NAMES[name])
+    return list(fetcher.fetch([FetchRequest(feed_id=url, url=url) for url in urls]))
+
+
+@pytest.mark.parametrize("start", ["127.0.0.2", "news.example"])
+@pytest.mark.parametrize("target", ["127.0.0.1", "wiki.example"])
+def test_no_redirect_leads_from_the_internet_to_an_allowed_network(
+    inside: FetchServer, outside: FetchServer, start: str, target: str
+) -> None:
+    outside.answers["/feed"] = answer(302, location=inside.url("/admin", target))
+    (outcome,) = poll(inside, outside, outside.url(name=start))
+    assert isinstance(outcome, FetchFailed)
+    assert (outcome.cause, "a feed's own address" in outcome.message) == (Cause.BLOCKED_ADDRESS, True)
+    assert inside.seen == []
+
+
+def test_nor_over_a_connection_that_stands_open_to_it(inside: FetchServer, outside: FetchServer) -> None:
+    own = inside.url(name="wiki.example")
+    outside.answers["/feed"] = answer(302, location=inside.url("/admin", "wiki.example"))
+    first, second = poll(inside, outside, own, outside.url())
+    assert isinstance(first, Fetched)
+    assert cause(second) is Cause.BLOCKED_ADDRESS
+    assert inside.paths() == ["/feed"]
+
+
+def test_nor_by_way_of_the_internet(inside: FetchServer, outside: FetchServer) -> None:
+    inside.answers["/feed"] = answer(302, location=outside.url())
+    outside.answers["/feed"] = answer(302, location=inside.url("/admin"))
+    assert [cause(outcome) for outcome in poll(inside, outside, inside.url())] == [Cause.BLOCKED_ADDRESS]
+    assert (inside.paths(), outside.paths()) == (["/feed"], ["/feed"])
+
+
+@pytest.mark.parametrize("start", ["127.0.0.1", "wiki.example"])
+def test_within_an_allowed_network_a_redirect_keeps_to_the_usual_ports(
+    inside: FetchServer, outside: FetchServer, start: str
+) -> None:
+    inside.answers["/feed"] = answer(302, location=inside.url("/admin"))
+    assert [type(outcome) for outcome in poll(inside, outside, inside.url(name=start))] == [Fetched]
+    with FetchServer() as database:
+        inside.answers["/feed"] = answer(302, location=database.url("/", "wiki.example"))
+        (outcome,) = poll(inside, outside, inside.url(name=start))
+        assert isinstance(outcome, FetchFailed)
+        assert "polling.ports" in outcome.message
+        assert database.talks == []
+
+
 def test_one_private_address_spoils_the_whole_answer() -> None:
     with fence() as outside:
         assert (
@@ -249,7 +344,8 @@ def test_the_sockets_themselves_are_guarded(url: str) -> None:
     """Whatever address gets past the reading of it, by whichever way: no socket is made for it."""
 
     async def get() -> None:
-        async with AiohttpFetcher(POLLING, user_agent="wire/1", now=datetime.now)._session() as session:
+        fetcher = AiohttpFetcher(POLLING, user_agent="wire/1", now=datetime.now)
+        async with fetcher._session(fetcher._inner) as session:
             await session.get(url)
 
     with fence() as outside, pytest.raises(ClientConnectorError) as raised:

@@ -1,6 +1,7 @@
 """Redirects: by table for the rules, and over real servers for what each origin gets to see."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 
@@ -108,9 +109,11 @@ def server() -> Iterator[FetchServer]:
         yield running
 
 
-def poll(server: FetchServer, validators: Validators = KNOWN) -> FetchOutcome:
+def poll(server: FetchServer, validators: Validators = KNOWN, *, onward: FetchServer | None = None) -> FetchOutcome:
+    """Ask `server`, which may send us on to another."""
+    polling = replace(POLLING, ports=(*POLLING.ports, *([onward.port] if onward else ())))
     request = FetchRequest(feed_id="a", url=server.url(), validators=validators, headers=SECRETS)
-    return fetch(request)["a"]
+    return fetch(request, polling=polling)["a"]
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -127,7 +130,7 @@ def test_nothing_crosses_to_another_origin_and_its_words_go_to_itself_only(serve
     with FetchServer() as other:
         server.answers["/feed"] = answer(302, location=other.url("/feed"))
         other.answers["/feed"] = answer(body=BODY, etag='"theirs"', last_modified="their day")
-        outcome = poll(server)
+        outcome = poll(server, onward=other)
         assert isinstance(outcome, Fetched)
         assert outcome.url == other.url("/feed")
         assert outcome.validators == Validators(
@@ -135,12 +138,12 @@ def test_nothing_crosses_to_another_origin_and_its_words_go_to_itself_only(serve
         )
         assert other.seen[0].carried(*CARRIED) == {}
         other.answers["/feed"] = answer(304)
-        assert poll(server, outcome.validators) == NotModified(feed_id="a", validators=outcome.validators)
+        assert poll(server, outcome.validators, onward=other) == NotModified(feed_id="a", validators=outcome.validators)
         asked = {"If-None-Match": '"theirs"', "If-Modified-Since": "their day"}
         assert server.seen[1].carried(*asked) == {}
         assert other.seen[1].carried(*CARRIED) == asked
         server.answers["/feed"] = answer(302, location=other.url("/elsewhere"))
-        poll(server, outcome.validators)
+        poll(server, outcome.validators, onward=other)
         assert other.seen[2].carried(*asked) == {}
 
 
@@ -148,7 +151,7 @@ def test_a_304_of_an_origin_that_was_asked_nothing_is_a_fault(server: FetchServe
     with FetchServer() as other:
         server.answers["/feed"] = answer(302, location=other.url("/feed"))
         other.answers["/feed"] = answer(304)
-        assert failure(poll(server)).cause is Cause.STATUS
+        assert failure(poll(server, onward=other)).cause is Cause.STATUS
 
 
 @pytest.mark.parametrize(
