@@ -180,7 +180,11 @@ class NewsletterStore(Protocol):
     ) -> Issue | None:
         """One transaction: move the cursor to `up_to`, set the next due time unless None, store the issue and one
         queued Delivery per confirmed subscription, each with its Message-ID in `domain`. Returns the stored issue.
-        When the newsletter no longer stands as in `slot`, nothing is written and None returned."""
+        When the newsletter no longer stands as in `slot`, nothing is written and None returned. Raises ConflictError
+        for a Story that stands in an Issue of it already."""
+
+    def told(self, newsletter_id: str, story_ids: Collection[str]) -> Collection[str]:
+        """Those of these Stories that stand in one of its Issues."""
 
     def issues(self, newsletter_id: str, *, before: int | None = None, limit: int | None = None) -> Sequence[Issue]:
         """Newest first, those with a number below `before`; all unless limited."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from aggregator.errors import NotFoundError
+from aggregator.errors import ConflictError, NotFoundError
 from aggregator.model.channel import Site
 from aggregator.model.delivery import Delivery, DeliveryState, SendResult, Subscriber, Subscription, SubscriptionState
 from aggregator.model.newsletter import Issue, Newsletter, Rendering, Slot
@@ -79,6 +79,8 @@ class MemoryMailStore:
     ) -> Issue | None:
         if self._slots[slot.newsletter_id] != slot:
             return None
+        if issue and (twice := self._told(issue.newsletter_id) & set(issue.story_ids)):
+            raise ConflictError(f"database: {sorted(twice)} stand in an issue already")
         number = slot.next_number + (1 if issue else 0)
         self._slots[slot.newsletter_id] = replace(
             slot, cursor=up_to, due_at=next_due or slot.due_at, next_number=number
@@ -104,6 +106,12 @@ class MemoryMailStore:
             message_id=f"<{issue.newsletter_id}-{issue.number}.{id_:08x}@{domain}>",
             next_attempt_at=issue.created_at,
         )
+
+    def told(self, newsletter_id: str, story_ids: Collection[str]) -> Collection[str]:
+        return self._told(newsletter_id) & set(story_ids)
+
+    def _told(self, newsletter_id: str) -> set[str]:
+        return {story_id for issue in self.issues(newsletter_id) for story_id in issue.story_ids}
 
     def issues(self, newsletter_id: str, *, before: int | None = None, limit: int | None = None) -> Sequence[Issue]:
         own = [issue for issue in reversed(self._issues) if issue.newsletter_id == newsletter_id]

@@ -1,9 +1,10 @@
 """Newsletters: due ones in, one stored Issue each out, with a queued Delivery per reader.
 
-    newsletters.due > stories.after > selection > rendering > newsletters.record
+    newsletters.due > stories.after > newsletters.told > selection > rendering > newsletters.record
 
 An Issue is made by content, not by clock: it considers every Story that came since the last one, up to the newest
-at that moment. Times that were missed while the machine was off are made up for by one Issue, not by several.
+at that moment. Times that were missed while the machine was off are made up for by one Issue, not by several. A Story
+that was merged away and split off again comes anew, but a newsletter tells it once.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from aggregator.errors import NotFoundError, StoreError
+from aggregator.errors import ConflictError, NotFoundError, StoreError
 from aggregator.model.channel import Site
 from aggregator.model.feed import Feed
 from aggregator.model.newsletter import Digest, Issue, Newsletter, Slot
@@ -50,7 +51,7 @@ class ComposePlan:
 
 
 def compose(ports: ComposePorts, plan: ComposePlan) -> tuple[Issue, ...]:
-    """Close every slot that is due; a newsletter that cannot be rendered is logged, stays due, and stops no other."""
+    """Close every slot that is due; a newsletter that cannot be closed is logged, stays due, and stops no other."""
     made = []
     for slot in ports.newsletters.due(ports.clock.now()):
         newsletter = plan.newsletters.get(slot.newsletter_id)
@@ -58,9 +59,9 @@ def compose(ports: ComposePorts, plan: ComposePlan) -> tuple[Issue, ...]:
             continue
         try:
             issue = _close(ports, plan, newsletter, slot)
-        except StoreError:
-            raise
         except Exception as error:  # a template is an admin's program: it may raise anything
+            if isinstance(error, StoreError) and not isinstance(error, ConflictError):
+                raise
             log.error("compose.failed", newsletter_id=slot.newsletter_id, error=str(error))
             continue
         if issue is not None:
@@ -103,7 +104,9 @@ def _close(ports: ComposePorts, plan: ComposePlan, newsletter: Newsletter, slot:
 
 def _select(ports: ComposePorts, newsletter: Newsletter, slot: Slot, up_to: int, now: datetime) -> Digest:
     query = parse_query(newsletter.query)
-    return digest(newsletter, _new_stories(ports.stories, query, slot.cursor, up_to, now))
+    found = list(_new_stories(ports.stories, query, slot.cursor, up_to, now))
+    told = ports.newsletters.told(newsletter.id, [story.id for story in found])
+    return digest(newsletter, (story for story in found if story.id not in told))
 
 
 def _issue(plan: ComposePlan, newsletter: Newsletter, selected: Digest, slot: Slot, now: datetime) -> Issue:

@@ -14,7 +14,7 @@ from aggregator.adapters.store.engine import open_database
 from aggregator.adapters.store.migrate import migrate
 from aggregator.adapters.store.newsletters import SqlNewsletterStore
 from aggregator.adapters.store.subscribers import SqlSubscriberStore
-from aggregator.errors import NotFoundError, StoreError
+from aggregator.errors import ConflictError, NotFoundError
 from aggregator.model.delivery import Delivery, DeliveryState, SendResult, Subscriber, SubscriptionState
 from aggregator.model.newsletter import Issue, Newsletter, Slot
 from aggregator.ports import DeliveryStore, NewsletterStore, SubscriberStore
@@ -189,20 +189,27 @@ def test_a_due_time_of_none_stays(store: Store) -> None:
     assert store.slot("weekly") == Slot(newsletter_id="weekly", cursor=8, due_at=MONDAY, next_number=2)
 
 
-def test_no_story_enters_two_issues_of_a_newsletter(tmp_path: Path) -> None:
-    """The flow never tries; the primary key would stop it, and nothing of the second issue is stored."""
-    database = open_database(f"sqlite:///{tmp_path}/wire.db")
-    migrate(database)
-    store = SqlStore(database)
-    sync(store, WEEKLY)
+def test_no_story_enters_two_issues_of_a_newsletter(store: Store) -> None:
+    """Who composes asks which were told; should it try all the same, nothing of the second issue is stored."""
+    sync(store, WEEKLY, DAILY)
     subscribe(store, "weekly", "ana@example.org")
     record(store, "weekly", "a")
     before = store.slot("weekly")
-    with pytest.raises(StoreError, match="UNIQUE"):
+    with pytest.raises(ConflictError):
         record(store, "weekly", "a", "b")
     assert store.slot("weekly") == before
     assert store.counts() == {DeliveryState.QUEUED: 1}
-    database.close()
+    assert record(store, "daily", "a").number == 1
+
+
+def test_what_a_newsletter_told_is_known_however_much_is_asked(store: Store) -> None:
+    sync(store, WEEKLY, DAILY)
+    record(store, "weekly", "a", "b")
+    record(store, "weekly", "c")
+    many = [f"story-{number}" for number in range(40_000)]
+    assert set(store.told("weekly", [*many, "a", "c"])) == {"a", "c"}
+    assert set(store.told("daily", ["a"])) == set()
+    assert set(store.told("weekly", [])) == set()
 
 
 # --- subscribers ----------------------------------------------------------------------------------

@@ -183,6 +183,37 @@ def test_the_query_chooses_and_what_it_leaves_never_comes_back(world: World) -> 
     assert world.compose() == []
 
 
+def test_a_story_that_comes_anew_is_not_told_twice_and_blocks_nothing(world: World) -> None:
+    """Merged into another and split off again, a Story has its old id and a new place."""
+    world.sync(WEEKLY, DAILY)
+    world.stories.add("One", "Two")
+    world.clock.moment = MONDAY
+    world.compose()
+    world.stories.stories.append(replace(world.stories.stories[0], seq=3))
+    world.clock.advance(days=1)
+    assert world.compose() == []
+    assert world.store.slot("daily").cursor == 3
+    world.stories.add("Four")
+    world.clock.advance(days=1)
+    assert world.compose() == [("daily", 2, ("story-4",))]
+    assert preview(world.ports, world.plan, "weekly").story_ids == ("story-4",)
+
+
+def test_a_row_refused_by_the_tables_stops_its_own_newsletter_only(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = world.store.told
+    monkeypatch.setattr(world.store, "told", lambda id_, ids: set() if id_ == "daily" else told(id_, ids))
+    world.stories.add("One")
+    world.clock.moment = MONDAY
+    world.compose()
+    world.stories.stories.append(replace(world.stories.stories[0], seq=2))
+    world.stories.add("Three")
+    world.clock.advance(days=7)
+    assert world.compose() == [("weekly", 2, ("story-3",))]
+    assert [slot.newsletter_id for slot in world.store.due(world.clock.now())] == ["daily"]
+
+
 def test_stories_past_the_limit_are_in_the_issue_too(world: World) -> None:
     world.sync(replace(DAILY, max_stories=1))
     world.stories.add("One", "Two", "Three")

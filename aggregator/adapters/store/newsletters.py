@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, Update, bindparam, case, func, insert, or_, select, update
 
 from aggregator.adapters.store.engine import Database, Insert, upsert
+from aggregator.adapters.store.entries import chunks
 from aggregator.adapters.store.schema import deliveries, issue_stories, issues, newsletters, subscriptions
 from aggregator.errors import NotFoundError
 from aggregator.model.delivery import DeliveryState, SubscriptionState
@@ -61,6 +62,16 @@ class SqlNewsletterStore:
             id_ = _insert_issue(connection, issue)
             _queue(connection, id_, issue, domain)
             return replace(issue, id=id_)
+
+    def told(self, newsletter_id: str, story_ids: Collection[str]) -> Collection[str]:
+        """Those of these Stories that stand in one of its Issues."""
+        own = select(issue_stories.c.story_id).where(issue_stories.c.newsletter_id == newsletter_id)
+        with self._database.read() as connection:
+            return {
+                story_id
+                for ids in chunks(story_ids)
+                for story_id in connection.scalars(own.where(issue_stories.c.story_id.in_(ids)))
+            }
 
     def issues(self, newsletter_id: str, *, before: int | None = None, limit: int | None = None) -> Sequence[Issue]:
         """Newest first, those with a number below `before`; all unless limited."""
