@@ -211,7 +211,7 @@ def import_file(
     """Subscribe the people of a CSV file; bad lines are named and skipped."""
     with runtime_of(context) as runtime:
         try:
-            with file.open(encoding="utf-8-sig", newline="") as lines:
+            with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
                 report = runtime.import_subscribers(lines, str(file), newsletter, consent_source, dry_run=dry_run)
         except OSError as error:
             raise UsageError(f"{file}: {error.strerror}; name a CSV file that this user may read") from error

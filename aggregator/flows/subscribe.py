@@ -21,6 +21,8 @@ BATCH = 1000
 LONGEST_LINE = 10_000
 LONGEST_NAME = 200
 DELIMITERS = ",;\t"
+NOT_UTF_8 = "is not UTF-8; save the file as `CSV UTF-8`"
+_UNREAD = re.compile(r"[\ud800-\udfff]")
 _CONTROLS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -51,14 +53,15 @@ def add_one(
 def import_csv(
     ports: SubscribePorts, lines: Iterable[str], *, file: str, newsletter_id: str, source: str, dry_run: bool = False
 ) -> ImportReport:
-    """Subscribe the people of a CSV file, given as an open text file gives its lines; raises UsageError.
+    """Subscribe the people of a CSV file, given as an open text file gives its lines, octets that are not of its
+    encoding as lone surrogates (PEP 383); raises UsageError.
 
     The first line names the columns: `email`, and `name` if there is one. Each line is read alone, so that a
     quotation mark which is never closed costs one line and not the rest of the file.
     """
     ports.newsletters.slot(newsletter_id)
     source, problems = _evidence(source), list[LineProblem]()
-    people = _people(_decoded(lines, file), file, problems)
+    people = _people(iter(lines), file, problems)
     added = known = unsubscribed = 0
     while batch := list(islice(people, BATCH)):
         standing = ports.subscribers.standing([person.email for person in batch], newsletter_id)
@@ -88,13 +91,6 @@ def _person(email: str, name: str) -> Subscriber:
 # --- the file -------------------------------------------------------------------------------------
 
 
-def _decoded(lines: Iterable[str], file: str) -> Iterator[str]:
-    try:
-        yield from lines
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{file}: is not UTF-8 ({error.reason}); save it as `CSV UTF-8`") from error
-
-
 def _people(lines: Iterator[str], file: str, problems: list[LineProblem]) -> Iterator[Subscriber]:
     """The people of the file in order; lines that name none go to `problems`."""
     header = next(lines, "").removeprefix("\ufeff")
@@ -115,6 +111,8 @@ def _people(lines: Iterator[str], file: str, problems: list[LineProblem]) -> Ite
 
 
 def _columns(header: str, delimiter: str, file: str) -> Mapping[str, int]:
+    if _UNREAD.search(header):
+        raise UsageError(f"{file}: {NOT_UTF_8}")
     try:
         names = [name.strip().lower() for name in _cells(header, delimiter)]
     except (ValueError, csv.Error):
@@ -126,6 +124,8 @@ def _columns(header: str, delimiter: str, file: str) -> Mapping[str, int]:
 
 
 def _read(line: str, delimiter: str, columns: Mapping[str, int]) -> Subscriber:
+    if _UNREAD.search(line):
+        raise ValueError(NOT_UTF_8)
     cells = dict(enumerate(_cells(line, delimiter)))
     email = cells.get(columns["email"], "").strip()
     if not email:

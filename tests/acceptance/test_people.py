@@ -49,6 +49,15 @@ def test_an_import_counts_apart_who_has_left(wire: Wire) -> None:
     assert lines[-1] == "1 added, 0 known already, 1 have unsubscribed and stay so, 1 lines skipped"
 
 
+def test_a_line_that_is_not_utf_8_is_skipped_and_the_rest_goes_in(wire: Wire) -> None:
+    (wire.folder / "octets.csv").write_bytes(b"email,name\nfirst@example.org,J\xe9r\xf4me\nlast@example.org,Ana\n")
+    lines = wire.run("subscribers", "import", "octets.csv", *CONSENT).stdout.splitlines()
+    assert lines == [
+        "  line 2: is not UTF-8; save the file as `CSV UTF-8`",
+        "1 added, 0 known already, 1 lines skipped",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "code", "words"),
     [

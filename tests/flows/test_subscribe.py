@@ -108,10 +108,20 @@ def test_a_file_without_the_column_is_refused_whole(ports: SubscribePorts, text:
         load(ports, text)
 
 
-def test_a_file_of_another_encoding_is_named(ports: SubscribePorts) -> None:
-    lines = io.TextIOWrapper(io.BytesIO("email,name\nana@example.org,Jérôme\n".encode("cp1252")), encoding="utf-8")
-    with pytest.raises(UsageError, match="is not UTF-8"):
-        import_csv(ports, lines, file="people.csv", newsletter_id="weekly", source="form")
+def test_a_line_of_another_encoding_costs_one_line(ports: SubscribePorts) -> None:
+    octets = b"email,name\nana@example.org,Ana\njerome@example.org,J\xe9r\xf4me\nbob@example.org,B\xc3\xb6b\n"
+    report = load(ports, octets.decode(errors="surrogateescape"))
+    assert (report.added, report.known) == (2, 0)
+    (problem,) = report.problems
+    assert (problem.number, problem.reason) == (3, "is not UTF-8; save the file as `CSV UTF-8`")
+    assert people(ports) == [("ana@example.org", "Ana"), ("bob@example.org", "Böb")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "cp1252"])
+def test_a_file_of_another_encoding_is_named(ports: SubscribePorts, encoding: str) -> None:
+    octets = "email,prénom\nana@example.org,Ana\n".encode(encoding)
+    with pytest.raises(UsageError, match=r"people\.csv: is not UTF-8"):
+        load(ports, octets.decode(errors="surrogateescape"))
 
 
 def test_hostile_names_are_names(ports: SubscribePorts) -> None:
