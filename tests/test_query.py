@@ -29,7 +29,6 @@ from aggregator.query import (
     parse_query,
     story_subject,
 )
-from aggregator.steps.finding.narrowing import required_tags
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 ARTICLE = Subject(
@@ -204,23 +203,6 @@ def test_every_field_is_known() -> None:
         assert str(parse_query(f"{name}:{value}")) == f"{name}:{value}"
 
 
-@pytest.mark.parametrize(
-    ("text", "tags"),
-    [
-        ("country:jp country:ru", {"country:jp", "country:ru"}),
-        ("country:jp kuril -country:us", {"country:jp"}),
-        ("country:jp OR country:ru", set()),
-        ("(country:jp topic:x) OR (country:jp type:y)", {"country:jp"}),
-        ('tag:topic:Energy region:"East Asia" category:x', {"topic:energy", "region:east-asia"}),
-        ("country:j*", set()),
-        ("country:*", set()),
-        ("", set()),
-    ],
-)
-def test_required_tags(text: str, tags: set[str]) -> None:
-    assert required_tags(parse_query(text)) == tags
-
-
 # --- properties -----------------------------------------------------------------------------------
 
 PIECES = st.sampled_from(
@@ -273,13 +255,6 @@ TREES = st.recursive(
 def test_canonical_text_reads_back(tree: Node) -> None:
     query = Query(tree)
     assert parse_query(str(query)) == query
-
-
-@given(TREES, st.sets(st.sampled_from(["country:jp", "topic:x", "country:x"])))
-def test_a_match_carries_the_required_tags(tree: Node, tags: set[str]) -> None:
-    subject = Subject(title="x", tags=tags)
-    if (query := Query(tree)).matches(subject, NOW):
-        assert required_tags(query) <= tags
 
 
 def test_queries_travel_between_processes() -> None:

@@ -16,7 +16,7 @@ from aggregator.model.feed import Feed
 from aggregator.model.parsed import Category, Person, SafeHtml
 from aggregator.model.search import Finding, Order, place_of
 from aggregator.model.story import Clustering, Placement, Story
-from aggregator.query import Query, parse_query, story_subject
+from aggregator.query import MAX_DEPTH, MAX_LENGTH, Query, parse_query, story_subject
 from tests.adapters.test_store_contract import update
 from tests.fakes import START, FrozenClock
 from tests.real_store import KINDS, SqlStore, sql_store
@@ -194,3 +194,87 @@ def test_the_index_finds_what_the_matcher_matches_newest_first(
             assert arrival == sorted(expected, key=lambda id_: -int(id_[1:])), str(query)
             relevance = ids(find(ports(store), query, limit=10, order=Order.RELEVANCE))
             assert sorted(relevance) == sorted(expected), str(query)
+
+
+PIECES = st.sampled_from(
+    [*"()\"“*:-+!~\\ &|^[é日'%;", "AND ", "OR ", "NOT ", "title:", "since:", "30d", "tag:", "jp", "nato"]
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(texts=st.lists(st.one_of(st.text(max_size=40), st.lists(PIECES, max_size=20).map("".join)), min_size=20))
+@settings(deadline=None, max_examples=25)
+def test_any_text_is_a_query_error_or_finds_what_the_matcher_matches(kind: str, texts: Sequence[str]) -> None:
+    with sql_store(kind) as store:
+        fill(store, [[entry("NATO 日本 %'; é jp")], [entry("Other")]])
+        for query in filter(None, map(read, texts)):
+            for order in Order:
+                found = ids(find(ports(store), query, limit=10, order=order))
+                assert sorted(found) == sorted(matching(store, query)), str(query)
+
+
+# --- queries at their limits ----------------------------------------------------------------------
+
+
+def longest(joint: str, *terms: str) -> str:
+    """These terms again and again, as many as a query takes."""
+    text = joint.join(terms)
+    return joint.join([text] * ((MAX_LENGTH + len(joint)) // (len(text) + len(joint))))
+
+
+DEEP = MAX_DEPTH // 2 - 1
+EXTREMES = {
+    "two thousand words": longest(" ", "a"),
+    "two thousand words and one that is nowhere": longest(" ", "a")[:-10] + " nowhere",
+    "a thousand alternatives": longest(" OR ", "b", "a"),
+    "a thousand different alternatives": " OR ".join(f"{number}" for number in range(560)),
+    "a thousand that must not be": longest(" ", "-b"),
+    "phrases of many words": f'"{longest(" ", "a", "b")[:-100]}"',
+    "a very long word": "a" * (MAX_LENGTH - 1) + "*",
+    "a word as long as the longest token": "w" * 255,
+    "a word longer than the longest token": "w" * 300,
+    "no such word": "NOT " + "w" * 299,
+    "the beginning of a long word": "w" * 290 + "*",
+    "long runs of a script without spaces": "日本" * 1900,
+    "parentheses to the limit": "(" * (MAX_DEPTH - 1) + "a" + ")" * (MAX_DEPTH - 1),
+    "not not not": "NOT " * (MAX_DEPTH - 2) + "a",
+    "and, or, and, or": "(a OR (b " * DEEP + "a" + "))" * DEEP,
+    "and, or, and, or of what is not": "-(a -(b OR " * (DEEP // 2) + "a" + "))" * (DEEP // 2),
+    "hundreds of moments": " OR ".join(f"since:{number}h" for number in range(280)) + " a",
+    "ages beyond the calendar": "since:99999w until:99999w OR a",
+    "the ends of the calendar": 'since:"0001-01-01T00:00+14:00" until:"9999-12-31T23:59-14:00" a',
+    "hundreds of tags": " OR ".join(f"country:x{number}" for number in range(250)) + " OR country:jp",
+    "a tag of the longest name": "topic:" + "x" * 300,
+}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def extremes(request: pytest.FixtureRequest) -> Iterator[SqlStore]:
+    with sql_store(request.param) as store:
+        jp = Tag(name="country:jp", origin="rule")
+        texts = ("a b a b 7 559", "a", "w" * 255, "w" * 300, "w" * 299 + "v", "日本" * 2000, "", "a " * 30_000 + "b")
+        fill(store, [[entry(text=text, tags=(jp,))] for text in texts])
+        yield store
+
+
+@pytest.mark.parametrize("name", EXTREMES)
+def test_queries_at_the_limits_are_answered_alike(extremes: SqlStore, name: str) -> None:
+    query = parse_query(EXTREMES[name])
+    expected = matching(extremes, query)
+    for order in Order:
+        assert sorted(ids(find(ports(extremes), query, limit=10, order=order))) == sorted(expected), order
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("word " * 400_000, "word", " ".join(f"w{number}" for number in range(200_000)), "x" * 2_000_000),
+        *("日" * 500_000, "!?" * 100_000, "\u202e\u200b\ufdd0", "a\u0301" * 50_000, "\x02".join("abc")),
+    ],
+    ids=["one word", "short", "many words", "one long word", "one run", "no letters", "controls", "marks", "breaks"],
+)
+def test_a_text_of_any_kind_is_indexed(store: SqlStore, text: str) -> None:
+    fill(store, [[entry("Needle", text)], [entry("Other")]])
+    assert ids(find(ports(store), parse_query("needle"), limit=5)) == ["s0"]
+    assert ids(find(ports(store), parse_query("NOT needle"), limit=5)) == ["s1"]
+    assert store.stale(5) == []

@@ -189,12 +189,12 @@ def _lacking(part: Condition) -> Condition:
 def _all_of(parts: Sequence[Condition]) -> Condition:
     if any(part is False for part in parts):
         return False
-    left = tuple(part for part in parts if part is not True)
+    left = tuple(dict.fromkeys(part for part in parts if part is not True))
     return AllOf(left) if len(left) > 1 else left[0] if left else True
 
 
 def _any_of(parts: Sequence[Condition]) -> Condition:
     if any(part is True for part in parts):
         return True
-    left = tuple(part for part in parts if part is not False)
+    left = tuple(dict.fromkeys(part for part in parts if part is not False))
     return AnyOf(left) if len(left) > 1 else left[0] if left else False
