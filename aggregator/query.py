@@ -319,9 +319,9 @@ class _Reader:
         name = found[1].lower()
         if name not in FIELDS:
             near = get_close_matches(name, FIELDS, n=1)
-            hint = f"did you mean {near[0]}:?" if near else f"fields are {', '.join(FIELDS)}"
+            hint = f'did you mean "{near[0]}:"?' if near else f"fields are {', '.join(FIELDS)};"
             self.at = found.start()
-            raise self.fault(f'there is no field "{name}:" ({hint}; put a text with a colon in quotes)')
+            raise self.fault(f'there is no field "{name}:" ({hint} else put the text in quotes)')
         return name
 
     def group(self, scope: str) -> Node:

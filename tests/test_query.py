@@ -157,7 +157,7 @@ def test_nothing_is_found_by_date_in_what_has_none() -> None:
 @pytest.mark.parametrize(
     ("text", "position", "words"),
     [
-        ("cuntry:jp", 0, "did you mean country:?"),
+        ("cuntry:jp", 0, 'did you mean "country:"? else put the text in quotes)'),
         ("kuril contry:jp", 6, "country"),
         ("https://x.org", 0, "in quotes"),
         ("(a", 0, "never closed"),

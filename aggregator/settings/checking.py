@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from aggregator.errors import Problem
 from aggregator.settings.document import LATER, Document, keys_of
-from aggregator.settings.yamltext import Path, YamlText
+from aggregator.settings.yamltext import Path, YamlText, plain_key
 from aggregator.urls import canonical_url
 
 
@@ -41,7 +41,7 @@ class Fault:
 
 def dotted(path: Path) -> str:
     """A path as people write it: `feeds[3].url`."""
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{plain_key(step)}" for step in path).removeprefix(".")
 
 
 def check_document(data: dict[str, Any]) -> tuple[Document | None, list[Fault]]:
@@ -65,7 +65,7 @@ def _fault(detail: ErrorDetails, root: type[BaseModel]) -> Fault:
         case "extra_forbidden":
             return Fault(path=path, message=_unknown_key(path, root), of_key=True)
         case "missing":
-            return Fault(path=path[:-1], message=f'"{path[-1]}" is missing')
+            return Fault(path=path[:-1], message=_missing(path, root))
         case "at":
             return Fault(path=(*path, context["key"]), message=context["message"], of_key=True)
         case "query":
@@ -74,6 +74,8 @@ def _fault(detail: ErrorDetails, root: type[BaseModel]) -> Fault:
             return Fault(path=path, message=str(context["error"]))
         case "literal_error":
             return Fault(path=path, message=_not_a_choice(detail["input"], context["expected"]))
+        case "string_too_long" | "too_long":
+            return Fault(path=path, message=f"must have at most {context['max_length']} characters")
         case other:
             plain = detail["msg"].replace("Input should be", "must be").replace("Input should", "must")
             return Fault(path=path, message=_KINDS.get(other, plain))
@@ -82,11 +84,24 @@ def _fault(detail: ErrorDetails, root: type[BaseModel]) -> Fault:
 _KINDS = {
     "string_type": "must be text; put it in quotes",
     "string_pattern_mismatch": "must be lower-case letters, digits and hyphens, at most 64, no hyphen first",
+    "string_too_short": "must not be empty",
+    "too_short": "must not be empty; leave the key out for what is usual",
     "int_type": "must be a whole number",
     "model_type": "must be a mapping, written {key: value} or as indented lines",
     "dict_type": "must be a mapping, written {key: value} or as indented lines",
     "list_type": "must be a list, written [a, b] or as lines that begin with a hyphen",
 }
+
+
+def _missing(path: Path, root: type[BaseModel]) -> str:
+    """What to write: a mapping by its own required keys, anything else by its description."""
+    fields = _model_at(path[:-1], root).model_fields
+    field = next(info for name, info in fields.items() if path[-1] in (name, info.alias))
+    inner = next(_models_in(field.annotation), None)
+    if inner is None:
+        return f'"{path[-1]}" is missing: {field.description}'.rstrip(".")
+    needed = ", ".join(f"{info.alias or name}: …" for name, info in inner.model_fields.items() if info.is_required())
+    return f'"{path[-1]}" is missing: write {path[-1]}: {{{needed}}}'
 
 
 def _unknown_key(path: Path, root: type[BaseModel]) -> str:

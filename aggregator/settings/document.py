@@ -36,6 +36,7 @@ from aggregator.settings.fields import (
     TagName,
     TimeZone,
     WebAddress,
+    distinct,
 )
 from aggregator.settings.values import Polling
 from aggregator.settings.wordlists import (
@@ -136,7 +137,9 @@ class FeedSection(Section):
     country: Country | None = Field(default=None, description="The publisher's country (ISO 3166-1 alpha-2).")
     language: Language | None = Field(default=None, description="The language of entries that name none.")
     every: Every | None = Field(default=None, description="How often this feed is polled.")
-    tags: Annotated[list[TagName], Empty] = Field(default=[], description="Tags for every entry of this feed.")
+    tags: Annotated[list[TagName], Empty, AfterValidator(distinct)] = Field(
+        default=[], description="Tags for every entry of this feed."
+    )
     headers: Headers = Field(default={}, description='Request headers; a value "env:NAME" comes from the environment.')
 
     @model_validator(mode="after")

@@ -32,6 +32,17 @@ _ISO_3166 = (
 )
 _COUNTRIES = frozenset(_ISO_3166.split())
 """ISO 3166-1 alpha-2, and XK, which everyone uses for Kosovo."""
+_ISO_639 = frozenset(
+    "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz ee el "
+    "en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik io is it iu "
+    "ja jv ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv mg mh mi mk ml mn mr ms mt my na "
+    "nb nd ne ng nl nn no nr nv ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg sh si sk sl sm sn "
+    "so sq sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh "
+    "zu".split()
+)
+"""ISO 639-1; of the many codes of three letters any is taken."""
+_MEANT = {"at": "de", "cn": "zh", "cz": "cs", "dk": "da", "gb": "en", "gr": "el", "jp": "ja", "ua": "uk", "us": "en"}
+"""Languages that people often write as a country where they are spoken."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 _MAILBOX = re.compile(r'(?:"(?P<quoted>[^"<>]*)"|(?P<plain>[^"<>]*))\s*<(?P<address>[^<>]+)>')
 _HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*\.?", re.IGNORECASE)
@@ -105,7 +116,11 @@ def _language(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", text):
         raise ValueError(f"{text!r} is not a language code such as fr or pt-BR")
     primary, dash, rest = text.partition("-")
-    return f"{primary.lower()}{dash}{rest}"
+    primary = primary.lower()
+    if len(primary) == 2 and primary not in _ISO_639:
+        hint = f"; did you mean {_MEANT[primary]}?" if primary in _MEANT else " such as fr or pt-BR"
+        raise ValueError(f"{text!r} is not a language code (ISO 639-1){hint}")
+    return f"{primary}{dash}{rest}"
 
 
 @cache
@@ -139,6 +154,14 @@ def _tag(text: str) -> str:
         return text
     hint = f"; did you mean {right}?" if slug(namespace) and slug(name) else ""
     raise ValueError(f"{text!r} is not a tag, written namespace:name as in topic:energy-security{hint}")
+
+
+def distinct(values: list[Any]) -> list[Any]:
+    """The list, if nothing is in it twice."""
+    for place, value in enumerate(values):
+        if value in values[:place]:
+            raise ValueError(f"{value!r} is in it twice")
+    return values
 
 
 def _web_address(text: str) -> str:

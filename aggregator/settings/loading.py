@@ -87,7 +87,7 @@ def _document(path: Path, environ: Mapping[str, str]) -> Document:
     source = YamlText(_text(path), str(path))
     data = source.data
     if data is None:
-        raise ConfigError((_of(path, "the file is empty; it needs at least site: and feeds:"),))
+        raise ConfigError((_of(path, 'the file is empty; it needs at least site: {title: …, base_url: "https://…"}'),))
     if not isinstance(data, dict):
         raise ConfigError((_of(path, f"must be a mapping with the keys {', '.join(SECTIONS)}"),))
     document, faults = check_document(data)

@@ -46,6 +46,11 @@ def decode(raw: bytes, file: str) -> str:
         _refuse(file, *_place(good, len(good)), f"byte 0x{bad:02x} is not UTF-8; save the file as UTF-8")
 
 
+def plain_key(name: str) -> str:
+    """A key as it stands in a message, on one line whatever it holds."""
+    return name if name.isprintable() else name.encode("unicode_escape").decode("ascii")
+
+
 class YamlText:
     """A document that was read; `data` holds dicts, lists, str, int, float, bool and None only."""
 
@@ -123,7 +128,7 @@ class YamlText:
             if not isinstance(name_node, ScalarNode):
                 self._note(name_node, key, "a key must be a plain word")
                 continue
-            dotted = f"{key}.{name}" if key else name
+            dotted = f"{key}.{plain_key(name)}" if key else plain_key(name)
             if name in names:
                 self._note(name_node, dotted, f"this key is given twice, first on line {self._start(names[name])[0]}")
             names[name] = name_node

@@ -69,7 +69,7 @@ def test_a_query_with_a_fault_ends_with_a_caret_under_the_place(wire: Wire) -> N
     done = wire.run("search", "kuril", "contry:jp", code=2)
     text, caret, message = done.stderr.splitlines()[-3:]
     assert (text, caret) == ("kuril contry:jp", "      ^")
-    assert "did you mean country:?" in message
+    assert 'did you mean "country:"?' in message
     assert done.stdout == ""
 
 
