@@ -154,10 +154,24 @@ def _tag(summary: DemoSummary) -> Iterator[str]:
     story = next((story for story in summary.folded if _is_external(story)), None)
     if story is None:
         return
+    shown = [tag for tag in story.tags if tag.namespace != "mentions"]
     yield _heading("Tag", f"why “{_short(story.entries[0].title, 52)}” has its tags")
-    for tag in story.tags:
-        reason = {"rule": f"rule: {tag.rule}", "category": f"publisher's category: {tag.label}"}.get(tag.origin)
-        yield f"    {tag.name:32} {_short(reason or 'its feed', WIDTH - 38)}"
+    for tag in shown:
+        yield f"    {tag.name:32} {_short(_reason(tag), WIDTH - 38)}"
+
+
+def _reason(tag: Tag) -> str:
+    match tag.origin:
+        case "feed":
+            return "its feed"
+        case "rule":
+            return f"rule: {tag.rule}"
+        case "category":
+            return f"publisher's category: {tag.label}"
+        case "category-map":
+            return f"meant by the publisher's category “{tag.matched}”"
+    found = f"“{tag.matched}” in its {tag.field}" if tag.matched else ""
+    return f"{found}; {tag.rule}" if found and tag.rule else found or tag.rule or tag.origin
 
 
 def _is_external(story: FoldedStory) -> bool:

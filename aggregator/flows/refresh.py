@@ -1,6 +1,6 @@
 """Polling: due feeds in, entries, tags and Stories out.
 
-    feeds.due > fetch > parse > normalise > identity > sketch > entries.known > decide > tag
+    feeds.due > fetch > parse > normalise > identity > sketch > entries.known > decide > language > tag
     > entries.holders > choose > entries.candidates > compare > entries.kin > cluster > store.apply
 
 Fetching and parsing run beside this flow and hand over what is ready; each batch is one transaction, so
@@ -36,6 +36,8 @@ from aggregator.steps.folding.clustering import cluster, member_of, settled
 from aggregator.steps.folding.compare import compare, remember
 from aggregator.steps.folding.keys import keys_of
 from aggregator.steps.folding.lookup import choose
+from aggregator.steps.folding.sketch import language_in
+from aggregator.steps.language import language_of
 from aggregator.steps.tagging.tagger import Tagger, tag_entry
 
 log = structlog.get_logger()
@@ -214,10 +216,16 @@ def _tagged(update: FeedUpdate, plan: RefreshPlan, now: datetime) -> FeedUpdate:
         return update
     feed = plan.feeds[update.feed_id]
     new, changed = (
-        tuple(replace(entry, tags=tag_entry(entry, feed, plan.tagger, now)) for entry in entries)
-        for entries in (update.new, update.changed)
+        tuple(_known(entry, feed, plan.tagger, now) for entry in entries) for entries in (update.new, update.changed)
     )
     return replace(update, new=new, changed=changed)
+
+
+def _known(entry: Entry, feed: Feed, tagger: Tagger, now: datetime) -> Entry:
+    """The entry with its language, and then with the tags that it has in that language."""
+    language = language_of(entry, heard=language_in(entry.keys.sketch), prior=feed.language)
+    spoken = entry if language == entry.language else replace(entry, language=language)
+    return replace(spoken, tags=tag_entry(spoken, feed, tagger, now))
 
 
 def _added(

@@ -65,22 +65,47 @@ def query_place(error: QueryError) -> Markup:
 def foremost_tags(tags: tuple[Tag, ...], count: int = 6) -> list[Tag]:
     """The tags for one line, each text once: ours before the publisher's own words, which are many and uneven.
 
-    The publisher's name is left out, as it stands beside them.
+    Regions come after what they follow from. The publisher's name is left out, as it stands beside them, and so are
+    countries that are only mentioned.
     """
     seen: dict[str, Tag] = {}
-    for tag in sorted(tags, key=lambda tag: tag.origin == "category"):
-        if tag.namespace != "publisher":
+    for tag in sorted(tags, key=lambda tag: (tag.origin == "category", tag.namespace == "region")):
+        if tag.namespace not in ("publisher", "mentions"):
             seen.setdefault(tag.text.casefold(), tag)
     return list(seen.values())[:count]
 
 
-def evidence(story: Story) -> list[tuple[Tag, list[str]]]:
-    """Each tag of a story, once for each way it came about, with the feeds where it did."""
+def evidence(story: Story) -> list[tuple[Tag, str, list[str]]]:
+    """Each tag of a story, once for each way it came about: how, as the beginning of a sentence, and at which feeds.
+
+    Countries that are only mentioned come last.
+    """
     found: dict[Tag, dict[str, None]] = {}
     for entry in story.entries:
         for tag in entry.tags:
             found.setdefault(tag, {})[entry.feed_id] = None
-    return [(tag, list(feed_ids)) for tag, feed_ids in found.items()]
+    ranked = sorted(found, key=lambda tag: tag.namespace == "mentions")
+    return [(tag, _reason(tag), list(found[tag])) for tag in ranked]
+
+
+_FIELDS = {"lead": "first words", "url": "address"}
+
+
+def _reason(tag: Tag) -> str:
+    match tag.origin:
+        case "feed":
+            return "On every story of"
+        case "category":
+            return "A category given by"
+        case "category-map":
+            return f"Meant by the category “{tag.matched}” of"
+        case "rule":
+            return "A rule matches the words at"
+        case "person":
+            return "Given by a person at"
+    if not tag.matched:
+        return "Follows from a country that is the subject at"
+    return f"“{tag.matched}” in the {_FIELDS.get(tag.field or '', tag.field)} at"
 
 
 def joined(entry: Entry, story: Story) -> str:

@@ -125,9 +125,10 @@ def test_a_translation_is_folded_by_its_own_rule(summary: dict[str, Any]) -> Non
 def test_the_external_publication_is_folded_with_the_partners_page_and_tagged(summary: dict[str, Any]) -> None:
     (story,) = [story for story in summary["folded"] if story["entries"][0]["title"] == EXTERNAL]
     assert sorted(entry["publisher"] for entry in story["entries"]) == ["Institut Vauclair", "Shirasagi Institute"]
-    rules = {tag["name"]: tag["evidence"] for tag in story["tags"] if tag["origin"] == "rule"}
-    assert {"country:jp", "country:ru", "topic:diplomacy", "type:external-publication"} <= set(rules)
-    assert rules["type:external-publication"].startswith('category:"External Publications"')
+    tags = {tag["name"]: tag for tag in story["tags"]}
+    assert {"country:jp", "country:ru", "topic:diplomacy", "type:external-publication"} <= tags.keys()
+    assert [tags["country:jp"][key] for key in ("origin", "field", "matched")] == ["gazetteer", "title", "tokyo"]
+    assert tags["country:jp"]["version"] == tags["topic:diplomacy"]["version"] != tags["topic:peace-treaty"]["version"]
     assert any(tag["origin"] == "category" and tag["label"] == "External Publications" for tag in story["tags"])
 
 

@@ -140,8 +140,18 @@ def test_a_story_says_who_gave_it_its_tags(tmp_path: Path) -> None:
         wire = Wire(tmp_path, document(server, "tank"))
         wire.run("poll")
         ((story_id,),) = wire.rows("SELECT id FROM stories")
-        given = {(tag["tag"], tag["origin"], tag["evidence"]) for tag in wire.json("explain", story_id)["tags"]}
-        assert given == {("publisher:tank", "feed", None), ("country:jp", "rule", "Japan")}
+        told = wire.json("explain", story_id)["tags"]
+        given = {(tag["tag"], tag["origin"], tag["field"], tag["matched"], tag["rule"]) for tag in told}
+        assert given >= {
+            ("publisher:tank", "feed", "feed", None, None),
+            ("country:jp", "gazetteer", "title", "japan", "japan 2"),
+            ("country:jp", "rule", None, None, "Japan"),
+            ("region:east-asia", "gazetteer", None, None, "country:jp lies in it"),
+        }
+        versions = {tag["origin"]: tag["version"] for tag in told}
+        assert versions["feed"] is None
+        assert len({*versions.values()}) == 3
+        assert "japan 2" in wire.run("explain", story_id).stdout
         assert "no story 'x'" in wire.run("explain", "x", code=2).stderr
 
 

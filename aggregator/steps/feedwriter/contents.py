@@ -142,7 +142,7 @@ def item_of(story: Story, *, site: Site, feeds: Mapping[str, Feed]) -> Item:
         updated=_whole_second(story.updated),
         language=printable(head.language or feed.language or "") or None,
         authors=_authors(head) or (Person(name=printable(feed.name)),),
-        categories=tuple(_category(tag, site) for tag in story.tags),
+        categories=tuple(_category(tag, site) for tag in story.tags if tag.namespace != "mentions"),
         links=(Link(href=url), *outgoing_links((*head.links, *_further_links(head, also_at)), url, own)),
         thumbnails=tuple(map(iri, head.thumbnails)),
         source=source,

@@ -39,6 +39,8 @@ def _meanings(taxonomy: Taxonomy) -> Iterator[tuple[str, str]]:
     for country in taxonomy.countries:
         names = (name for name in country.names if " ".join(words_of(name)) not in doubted)
         yield from ((f"country:{country.id}", name) for name in names)
+    for region in taxonomy.regions:
+        yield from ((f"region:{region.id}", name) for name in region.names if "*" not in name)
 
 
 def meant_by(categories: Iterable[str], table: CategoryMap) -> Iterator[tuple[str, str]]:

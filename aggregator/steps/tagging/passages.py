@@ -6,18 +6,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
+from aggregator.model.parsed import ParsedEntry, SafeHtml
 from aggregator.steps.tagging.lexicon import Hit, Lexicon
+from aggregator.subject import plain_text, words_of
 
 Sense = TypeVar("Sense")
 Passage = Literal["title", "lead", "text"]
 
 MAX_CHARACTERS = 20_000
 """Of a text's beginning: what a publication is about is said there, and a book costs no more than an essay."""
-LEAD = 30
-"""Words of a text that introduce it."""
+LEAD, ABSTRACT = 30, 60
+"""Words of a text that introduce it; a text of so few as an abstract has does nothing else."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Passages:
     """The words of an entry, and the title and text as they are written."""
 
@@ -34,8 +36,17 @@ class Passages:
         """Every phrase found: where, how it reads when folded, and what it may mean."""
         for hit in lexicon.find(self.title_words):
             yield "title", _folded(self.title_words, hit), hit
+        lead = LEAD if len(self.text_words) > ABSTRACT else ABSTRACT
         for hit in lexicon.find(self.text_words):
-            yield "lead" if hit.at < LEAD else "text", _folded(self.text_words, hit), hit
+            yield "lead" if hit.at < lead else "text", _folded(self.text_words, hit), hit
+
+
+def passages_of(entry: ParsedEntry) -> Passages:
+    """The title, and the summary before the content unless one stands in the other."""
+    content, summary = entry.content, entry.summary
+    markup = content if summary in content else summary if content in summary else f"{summary}\n{content}"
+    text = plain_text(SafeHtml(markup[:MAX_CHARACTERS]))
+    return Passages(title=entry.title, text=text, title_words=words_of(entry.title), text_words=words_of(text))
 
 
 def _folded(words: Sequence[str], hit: Hit[Sense]) -> str:

@@ -13,18 +13,18 @@ from datetime import datetime
 from aggregator.model.channel import TagRule
 from aggregator.model.entry import Field, Origin, Tag
 from aggregator.model.feed import Feed
-from aggregator.model.parsed import ParsedEntry, SafeHtml
+from aggregator.model.parsed import Category, ParsedEntry
 from aggregator.model.taxonomy import Taxonomy
 from aggregator.steps.tagging.category_map import CategoryMap, compile_categories, meant_by
 from aggregator.steps.tagging.gazetteer import FOCUS, HOME, MAX_FOCUS, Sense, compile_gazetteer, places
 from aggregator.steps.tagging.lexicon import Lexicon
-from aggregator.steps.tagging.passages import MAX_CHARACTERS, Passages
+from aggregator.steps.tagging.passages import Passages, passages_of
 from aggregator.steps.tagging.publication_types import Types, compile_types, kind_of
 from aggregator.steps.tagging.regions import Holders, around, compile_regions
 from aggregator.steps.tagging.rules import CompiledRule, compile_rules
 from aggregator.steps.tagging.scoring import Find, Score, foremost, score
-from aggregator.steps.tagging.topics import MAX_TOPICS, TOPICS, Topics, compile_topics, subjects
-from aggregator.subject import category_words, entry_subject, plain_text, tag_name, words_of
+from aggregator.steps.tagging.topics import MAX_TOPICS, Topics, compile_topics, scale_for, subjects
+from aggregator.subject import category_words, entry_subject, tag_name
 
 MAX_CATEGORIES = 50
 MAX_LABEL = 200
@@ -84,12 +84,17 @@ def tag_entry(entry: ParsedEntry, feed: Feed, tagger: Tagger, now: datetime) -> 
 def _categories(entry: ParsedEntry) -> Iterator[Tag]:
     found: dict[str, Tag] = {}
     for category in entry.categories[:MAX_CATEGORIES]:
-        label = " ".join(category_words(category).split())
+        label = _label(category)
         name = tag_name("category", label)
         if not name.endswith(":"):
-            tag = Tag(name=name, origin="category", field="category", label=label[:MAX_LABEL], rule=category.scheme)
+            tag = Tag(name=name, origin="category", field="category", label=label, rule=category.scheme)
             found.setdefault(name, tag)
     return iter(found.values())
+
+
+def _label(category: Category) -> str:
+    """The publisher's words, on one line."""
+    return " ".join(category_words(category)[: 4 * MAX_LABEL].split())[:MAX_LABEL]
 
 
 def _feed_tags(feed: Feed) -> Iterator[Tag]:
@@ -106,7 +111,7 @@ def _feed_tags(feed: Feed) -> Iterator[Tag]:
 def _known(entry: ParsedEntry, feed: Feed, tagger: Tagger) -> Iterator[Tag]:
     """Tags from the taxonomy, the publisher's categories before the text; of one name, the first counts."""
     mapped = [_mapped(tag, words, tagger) for tag, words in _meant(entry, tagger)]
-    passages = _passages(entry)
+    passages = passages_of(entry)
     found = places(passages, tagger.gazetteer)
     countries = [*_of(mapped, "country"), *_focus(found, "country", feed, tagger)]
     yield from countries
@@ -123,15 +128,7 @@ def _known(entry: ParsedEntry, feed: Feed, tagger: Tagger) -> Iterator[Tag]:
 
 
 def _meant(entry: ParsedEntry, tagger: Tagger) -> Iterator[tuple[str, str]]:
-    words = (" ".join(category_words(category).split()) for category in entry.categories[:MAX_CATEGORIES])
-    return meant_by((text[:MAX_LABEL] for text in words), tagger.categories)
-
-
-def _passages(entry: ParsedEntry) -> Passages:
-    content, summary = entry.content, entry.summary
-    markup = content if summary in content else summary if content in summary else f"{summary}\n{content}"
-    text = plain_text(SafeHtml(markup[:MAX_CHARACTERS]))
-    return Passages(title=entry.title, text=text, title_words=words_of(entry.title), text_words=words_of(text))
+    return meant_by(map(_label, entry.categories[:MAX_CATEGORIES]), tagger.categories)
 
 
 def _focus(found: Iterable[Find], namespace: str, feed: Feed, tagger: Tagger) -> Iterator[Tag]:
@@ -146,10 +143,11 @@ def _focus(found: Iterable[Find], namespace: str, feed: Feed, tagger: Tagger) ->
 def _topics(entry: ParsedEntry, feed: Feed, passages: Passages, mapped: Sequence[Tag], tagger: Tagger) -> Iterator[Tag]:
     """At most three: those the publisher names, the ones that the text speaks of most before others."""
     language = (entry.language or feed.language or "")[:2]
-    scores = score(subjects(passages, tagger.topics, language), TOPICS, each_word=True)
+    scale = scale_for(passages)
+    scores = score(subjects(passages, tagger.topics, language), scale, each_word=True)
     named = {tag.name: tag for tag in mapped}
     ranked = sorted(named.values(), key=lambda tag: -scores[tag.name].total if tag.name in scores else 0.0)
-    own = (_scored(name, found, "taxonomy", tagger) for name, found in foremost(scores, TOPICS, MAX_TOPICS))
+    own = (_scored(name, found, "taxonomy", tagger) for name, found in foremost(scores, scale, MAX_TOPICS))
     yield from (*ranked, *(tag for tag in own if tag.name not in named))[:MAX_TOPICS]
 
 

@@ -13,6 +13,9 @@ from aggregator.steps.tagging.scoring import Find, Scale
 TOPICS = Scale(
     points={"title": 2.0, "lead": 1.5, "text": 0.5}, most={"title": 1, "lead": 2, "text": 2}, least=2.5, share=0.65
 )
+BRIEF_WORDS = 40
+BRIEF = TOPICS._replace(least=2.0)
+"""For shorter texts: there a plain word in the title is much of what there is."""
 MAX_TOPICS = 3
 _WEIGHTS = {"!": 2.0, "?": 0.5}
 
@@ -40,6 +43,11 @@ def compile_topics(taxonomy: Taxonomy) -> Topics:
     }
     found[""] = [meaning for meanings in found.values() for meaning in meanings]
     return {language: compile_lexicon(meanings) for language, meanings in found.items()}
+
+
+def scale_for(passages: Passages) -> Scale:
+    """How many points a topic needs in this text."""
+    return BRIEF if len(passages.text_words) < BRIEF_WORDS else TOPICS
 
 
 def subjects(passages: Passages, topics: Topics, language: str) -> list[Find]:

@@ -1,0 +1,90 @@
+"""Phrases found in words."""
+
+import pickle
+
+import pytest
+
+from aggregator.steps.tagging import lexicon
+from aggregator.steps.tagging.lexicon import compile_lexicon, parts_of
+from aggregator.subject import words_of
+
+GUINEAS = [
+    ("Guinea", "gn"),
+    ("Guinea-Bissau", "gw"),
+    ("Papua New Guinea", "pg"),
+    ("Gulf of Guinea", "-"),
+    ("guinea pig*", "-"),
+    ("Congo", "cd"),
+    ("congo", "cg"),
+    ("français*", "fr"),
+    ("françai* d'Afrique", "af"),
+    ("interest rate*", "money"),
+    ("interest*", "hobby"),
+    ("N'Djamena", "td"),
+]
+
+
+def found(text: str) -> list[tuple[str, tuple[str, ...]]]:
+    words = words_of(text)
+    return [(" ".join(words[hit.at : hit.at + hit.length]), hit.senses) for hit in compile_lexicon(GUINEAS).find(words)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Guinea and its neighbours", [("guinea", ("gn",))]),
+        ("in Guinea-Bissau, not Guinea", [("guinea bissau", ("gw",)), ("guinea", ("gn",))]),
+        ("Papua New Guinea", [("papua new guinea", ("pg",))]),
+        ("the Gulf of Guinea", [("gulf of guinea", ("-",))]),
+        ("two guinea pigs", [("guinea pigs", ("-",))]),
+        ("Congo", [("congo", ("cd", "cg"))]),
+        ("la Française", [("francaise", ("fr",))]),
+        ("les Français d’Afrique", [("francais d afrique", ("af",))]),
+        ("interest rates and interests", [("interest rates", ("money",)), ("interests", ("hobby",))]),
+        ("N’Djamena", [("n djamena", ("td",))]),
+        ("Papua New", []),
+        ("", []),
+    ],
+)
+def test_the_longest_phrase_wins_and_is_used_up(text: str, expected: list[tuple[str, tuple[str, ...]]]) -> None:
+    assert found(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("Côte d'Ivoire", ("cote", "d", "ivoire")),
+        ("arme* nucléaire*", ("arme*", "nucleaire*")),
+        ("EE. UU.", ("ee", "uu")),
+        ("!?", ()),
+        ("* *", ()),
+    ],
+)
+def test_phrases_are_folded_as_texts_are(text: str, parts: tuple[str, ...]) -> None:
+    assert parts_of(text) == parts
+
+
+def test_a_short_stem_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs 4 letters"):
+        parts_of("cat*")
+
+
+def test_phrases_without_a_word_are_left_out() -> None:
+    assert compile_lexicon([("!", "x")]).find(["x"]) == []
+
+
+def test_it_travels_between_processes_without_the_words_it_has_seen() -> None:
+    one = compile_lexicon(GUINEAS)
+    hits = one.find(words_of("Guinea and interests"))
+    other = pickle.loads(pickle.dumps(one))
+    assert len(one.heads) == 3
+    assert len(other.heads) == 0
+    assert other.find(words_of("Guinea and interests")) == hits
+
+
+def test_it_remembers_a_bounded_number_of_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lexicon, "WORDS_KNOWN", 10)
+    one = compile_lexicon(GUINEAS)
+    words = [f"w{number}" for number in range(95)]
+    assert [hit.senses for hit in one.find([*words, "guinea"])] == [("gn",)]
+    assert len(one.heads) <= 10
