@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from functools import cached_property
@@ -29,30 +29,35 @@ from aggregator.adapters.jobs_embedded import EmbeddedJobs
 from aggregator.adapters.mailer import OutboxMailer, SmtpMailer
 from aggregator.adapters.parser_pool import ParserPool
 from aggregator.adapters.store.deliveries import SqlDeliveryStore
-from aggregator.adapters.store.engine import open_database
+from aggregator.adapters.store.engine import open_database, open_existing
 from aggregator.adapters.store.entries import SqlEntryStore
 from aggregator.adapters.store.facts import SqlFactStore
 from aggregator.adapters.store.feeds import SqlFeedStore
 from aggregator.adapters.store.kinship import SqlFoldStore
-from aggregator.adapters.store.migrate import migrate
+from aggregator.adapters.store.migrate import demand_current, migrate
 from aggregator.adapters.store.newsletters import SqlNewsletterStore
 from aggregator.adapters.store.publications import SqlPublicationStore
 from aggregator.adapters.store.search import SqlSearchStore
 from aggregator.adapters.store.stories import SqlStoryStore
 from aggregator.adapters.store.subscribers import SqlSubscriberStore
+from aggregator.adapters.store.tags import SqlTagStore
 from aggregator.errors import BusyError, ConfigError, NotFoundError, Problem, StoreError
 from aggregator.flows.compose import ComposePlan, ComposePorts, compose, compose_one, preview
 from aggregator.flows.deliver import DeliverPlan, DeliverPorts, deliver, sample_letter, send_test
 from aggregator.flows.finding import FindPorts, find
+from aggregator.flows.foresee import ForeseePlan, ForeseePorts, foresee
 from aggregator.flows.indexing import catch_up
 from aggregator.flows.ingest import ingest
 from aggregator.flows.publish import PublishPlan, PublishPorts, build, publish
 from aggregator.flows.refold import RefoldPorts
 from aggregator.flows.refresh import Progress, RefreshPlan, RefreshPorts, refresh
+from aggregator.flows.retag import Retagging, RetagPlan, retag
 from aggregator.flows.subscribe import SubscribePorts, add_one, import_csv
+from aggregator.model.applied import Applied
 from aggregator.model.channel import Channel, Format, Publication
 from aggregator.model.delivery import DeliveryReport, ImportReport, SendResult, Subscription
 from aggregator.model.feed import FeedState
+from aggregator.model.foresight import Foresight
 from aggregator.model.newsletter import Issue
 from aggregator.model.poll import FetchOutcome, FetchRequest, PollOutcome, RefreshReport
 from aggregator.model.search import Finding, Order
@@ -65,7 +70,8 @@ from aggregator.settings.values import Polling, Settings
 from aggregator.steps.folding.verify import TEXT_DAYS
 from aggregator.steps.rendering import Renderer
 from aggregator.steps.signing import Signer
-from aggregator.steps.tagging.tagger import compile_tagger
+from aggregator.steps.tagging.renewing import version_of
+from aggregator.steps.tagging.tagger import Tagger, compile_tagger
 
 log = structlog.get_logger()
 
@@ -73,7 +79,7 @@ EVERYTHING = ""
 """The id of the channel that holds every Story, at `/feed.atom`."""
 READER = f"aggregator {version('aggregator')}, feedparser {version('feedparser')}"
 """What reads documents: another may see more in what is unchanged."""
-TICK, COMPOSE, DELIVER = timedelta(seconds=15), timedelta(seconds=20), timedelta(seconds=5)
+TICK, COMPOSE, DELIVER, RETAG = (timedelta(seconds=seconds) for seconds in (15, 20, 5, 5))
 FIRST_ROUND = timedelta(hours=1)
 """How long Issues wait at most for the first round of polls after a start: after a pause, none goes out without
 what the pause held back."""
@@ -107,12 +113,28 @@ class Plans:
         self.deliver = DeliverPlan(newsletters=newsletters, site=site, unsubscribe_url=unsubscribe_url)
 
     @cached_property
-    def refresh(self) -> RefreshPlan:
+    def tagger(self) -> Tagger:
         """Made when first asked for: the words of the taxonomy take a fifth of a second to put in order."""
-        given = self._settings
-        feeds = {feed.id: feed for feed in given.feeds}
-        tagger = compile_tagger(given.taxonomy, given.rules, language=given.site.language)
-        return RefreshPlan(feeds=feeds, every=given.polling.every, tagger=tagger)
+        return _tagger(self._settings)
+
+    @cached_property
+    def tagging(self) -> str:
+        """The version of the tags that all this gives."""
+        given, program = self._settings, version("aggregator")
+        taxonomy, language = given.taxonomy.version, given.site.language
+        return version_of(given.feeds, given.rules, taxonomy=taxonomy, language=language, program=program)
+
+    @property
+    def refresh(self) -> RefreshPlan:
+        return RefreshPlan(feeds=self.publish.feeds, every=self._settings.polling.every, tagger=self.tagger)
+
+    @property
+    def retag(self) -> RetagPlan:
+        return RetagPlan(feeds=self.publish.feeds, tagger=self.tagger, version=self.tagging)
+
+
+def _tagger(settings: Settings) -> Tagger:
+    return compile_tagger(settings.taxonomy, settings.rules, language=settings.site.language)
 
 
 def read_templates() -> Renderer:
@@ -132,6 +154,7 @@ class Runtime:
         self.database = open_database(settings.database_url)
         self.feeds = SqlFeedStore(self.database)
         self.entries = SqlEntryStore(self.database)
+        self.tags = SqlTagStore(self.database)
         self.folds = SqlFoldStore(self.database)
         self.stories = SqlStoryStore(self.database)
         self.search = SqlSearchStore(self.database)
@@ -196,6 +219,9 @@ class Runtime:
             letter.id: parse_schedule(letter.schedule).next_after(now, ZoneInfo(letter.timezone)) for letter in letters
         }
         self.newsletters.sync(letters, due, self.stories.last_seq())
+        self.facts.record_applied(Applied(channels=self.settings.channels, newsletters=letters))
+        if self.tags.tagging().version != self.plans.tagging:
+            self.tags.begin(self.plans.tagging)
 
     # --- polling and publishing -------------------------------------------------------------------
 
@@ -222,7 +248,10 @@ class Runtime:
                 parser=parser,
                 clock=self.clock,
             )
-            report = refresh(ports, self.plans.refresh, states, progress=progress, should_stop=self.stopping.is_set)
+            plans = self.plans
+            report = refresh(ports, plans.refresh, states, progress=progress, should_stop=self.stopping.is_set)
+            if plans is not self.plans:  # what it brought has the tags of the file as it was
+                self.tags.begin(self.plans.tagging)
             if report.offline:
                 self.facts.record_offline(self.clock.now())
             elif report.fetched or report.not_modified:
@@ -238,6 +267,18 @@ class Runtime:
             self._fetcher = _fetcher(self._limits, f"+{self.settings.site.base_url}")
             self._parser = ParserPool(self._limits, read=ingest)
         return self._fetcher, self._parser
+
+    def retag(self, *, anew: bool = False, progress: Callable[[int], None] = lambda count: None) -> Retagging:
+        """Give stored entries the tags of this feeds.yaml, until done, told to stop, or the file is edited."""
+        plans = self.plans
+
+        def should_stop() -> bool:
+            return self.stopping.is_set() or plans is not self.plans
+
+        report = retag(self.tags, plans.retag, anew=anew, progress=progress, should_stop=should_stop)
+        if report.entries:
+            log.info("retag", entries=report.entries, changed=report.changed, done=report.done)
+        return report
 
     def refold_ports(self) -> RefoldPorts:
         """What folding stored entries anew needs."""
@@ -367,10 +408,11 @@ class Runtime:
                 if self._first_round.is_set() or self.clock.now() - started > FIRST_ROUND:
                     self.compose()
 
-            tasks = {
+            tasks: dict[str, tuple[Callable[[], object], timedelta]] = {
                 "tick": (self.tick, TICK),
                 "compose": (compose_in_time, COMPOSE),
                 "deliver": (self.deliver, DELIVER),
+                "retag": (self.retag, RETAG),
             }
             jobs = EmbeddedJobs(tasks)
             jobs.start()
@@ -394,6 +436,28 @@ class Runtime:
             feeds=Counter(state.status for state in self.feeds.states()),
             deliveries=self.deliveries.counts(),
         )
+
+
+def look_ahead(
+    settings: Settings, age: timedelta, *, progress: Callable[[int], None] = lambda count: None
+) -> Foresight:
+    """What would change if this feeds.yaml were followed; reads the database and writes nothing. Raises StoreError."""
+    with closing(open_existing(settings.database_url)) as database:
+        demand_current(database)
+        ports = ForeseePorts(
+            feeds=SqlFeedStore(database),
+            stories=SqlStoryStore(database),
+            newsletters=SqlNewsletterStore(database),
+            applied=SqlFactStore(database),
+            clock=SystemClock(),
+        )
+        plan = ForeseePlan(
+            feeds=settings.feeds,
+            tagger=_tagger(settings),
+            channels=settings.channels,
+            newsletters=settings.newsletters,
+        )
+        return foresee(ports, plan, ports.clock.now() - age, progress=progress)
 
 
 def look_at(polling: Polling, sources: Iterable[FetchRequest | FetchOutcome]) -> Iterator[PollOutcome]:

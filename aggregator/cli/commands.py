@@ -1,18 +1,23 @@
 """The commands of `aggregator`, except those of one noun (`feed_commands.py`, `mail_commands.py`, `story_commands.py`)
-or with a file of its own (`explain_commands.py`, `preview_commands.py`, `search_commands.py`)."""
+or with a file of its own (`explain_commands.py`, `plan_commands.py`, `preview_commands.py`, `search_commands.py`)."""
 
 import signal
-import sys
 from importlib import metadata
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from aggregator.cli import explain_commands, feed_commands, mail_commands, search_commands, story_commands
-from aggregator.cli.output import Json, called, configure_logging, errors, print_json, say
+from aggregator.cli import (
+    explain_commands,
+    feed_commands,
+    mail_commands,
+    plan_commands,
+    search_commands,
+    story_commands,
+)
+from aggregator.cli.output import Json, called, configure_logging, counting, errors, print_json, say
 from aggregator.cli.session import config_path, runtime_of, settings_of
 from aggregator.demo.script import run_demo
 from aggregator.demo.summary import as_lines
@@ -30,6 +35,8 @@ app = typer.Typer(
 )
 app.command()(explain_commands.explain)
 app.command()(search_commands.search)
+app.command()(plan_commands.plan)
+app.command()(plan_commands.retag)
 app.add_typer(feed_commands.app, name="feeds", help="Look at feeds and at what they would give.")
 app.add_typer(story_commands.app, name="stories", help="Join stories and take them apart, against every rule.")
 app.command()(story_commands.refold)
@@ -132,11 +139,10 @@ def poll(
     """Poll what is due now (or the named feeds, or all) and publish what changed."""
     with runtime_of(context) as runtime, runtime.exclusive():
         states = runtime.feeds_to_poll(feeds or (), everything=everything)
-        with _progress() as bar:
-            task = bar.add_task("Polling", total=len(states))
+        with counting("Polling", len(states)) as count:
 
             def advance(report: RefreshReport) -> None:
-                bar.update(task, completed=report.fetched + report.not_modified + report.failed)
+                count(report.fetched + report.not_modified + report.failed)
 
             report = runtime.poll(states, progress=advance)
         runtime.publish()
@@ -147,18 +153,6 @@ def poll(
             say(line)
     if report.failed:
         raise typer.Exit(1)
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=errors,
-        disable=not sys.stderr.isatty(),
-        transient=True,
-    )
 
 
 def _poll_lines(report: RefreshReport) -> list[str]:

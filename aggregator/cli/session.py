@@ -1,12 +1,15 @@
-"""From the command line to a Runtime: which configuration, and a database brought to this version."""
+"""From the command line to a Runtime: which configuration, how far back, and a database brought to this version."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import typer
 
+from aggregator.errors import UsageError
 from aggregator.settings.loading import load_settings
 from aggregator.settings.values import Settings
 from aggregator.wiring import Runtime
@@ -21,6 +24,14 @@ def config_path(context: typer.Context) -> Path:
     """The file given before the command (`--config`)."""
     path: Path = context.find_root().obj
     return path
+
+
+def age_of(text: str) -> timedelta:
+    """What is given after `--since`; raises UsageError."""
+    found = re.fullmatch(r"(\d{1,4})([dw])", text.strip())
+    if not found:
+        raise UsageError(f"--since {text!r} is no age: write days or weeks, as 90d or 12w")
+    return timedelta(days=int(found[1]) * (7 if found[2] == "w" else 1))
 
 
 @contextmanager

@@ -1,15 +1,12 @@
 """`aggregator stories` and `aggregator refold`: a person's word over the folding, and the rules anew."""
 
-import re
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Annotated
 
 import typer
 
 from aggregator.cli.output import Json, print_json, say
-from aggregator.cli.session import runtime_of
-from aggregator.errors import UsageError
+from aggregator.cli.session import age_of, runtime_of
 from aggregator.flows import refold as flows
 from aggregator.flows.refold import Refolding
 from aggregator.model.story import Story
@@ -64,20 +61,13 @@ def refold(
 ) -> None:
     """Apply the rules of this version to what is stored, and print what changed; a person's word stays."""
     with runtime_of(context) as runtime, runtime.exclusive():
-        report = flows.refold(runtime.refold_ports(), runtime.clock.now() - _age(since))
+        report = flows.refold(runtime.refold_ports(), runtime.clock.now() - age_of(since))
         runtime.publish()
         if as_json:
             print_json({"entries": report.entries, "found": report.found, "lost": report.lost, "moved": _moves(report)})
             return
         for line in _lines(runtime, report):
             say(line)
-
-
-def _age(text: str) -> timedelta:
-    found = re.fullmatch(r"(\d{1,4})([dw])", text.strip())
-    if not found:
-        raise UsageError(f"--since {text!r} is no age: write days or weeks, as 90d or 12w")
-    return timedelta(days=int(found[1]) * (7 if found[2] == "w" else 1))
 
 
 def _moves(report: Refolding) -> list[dict[str, str | None]]:

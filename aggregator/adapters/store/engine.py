@@ -29,7 +29,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from aggregator.errors import ConflictError, StoreError
 
-__all__ = ["Database", "Insert", "among", "insert_tuples", "open_database", "upsert"]
+__all__ = ["Database", "Insert", "among", "insert_tuples", "open_database", "open_existing", "upsert"]
 
 BUSY_TIMEOUT_SECONDS = 60
 """How long a writer waits for another process's transaction before it reports the lock."""
@@ -80,6 +80,14 @@ def open_database(url: str, *, busy_timeout: int = BUSY_TIMEOUT_SECONDS) -> Data
         main=opening(parts, durable=False, busy_timeout=busy_timeout),
         ledger=opening(parts, durable=True, busy_timeout=busy_timeout),
     )
+
+
+def open_existing(url: str) -> Database:
+    """The same for a database that is there; raises StoreError, and makes nothing, when it is not."""
+    parts = _parts(url)
+    if parts.get_backend_name() == "sqlite" and not Path(parts.database or "").is_file():
+        raise StoreError(f"database: there is none yet at {parts.database}; `aggregator poll` makes it")
+    return open_database(url)
 
 
 def among(column: ColumnElement[int], values: Collection[int]) -> ColumnElement[bool]:
