@@ -7,22 +7,23 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain, repeat
-from zlib import crc32
 
-from aggregator.steps.folding.reading import hash32
+from aggregator.steps.folding.reading import hashes32
 from aggregator.subject import words_of
 
 NAMES = 40
 FIGURES = 16
-STEMS = 40
+STEMS = 24
+"""The first of a text, for a translation begins as its original does: forty tell labelled translations worse apart."""
 BEGINNING = 5
 _READ = 9
 """Letters of a word that are looked at for its beginning: some fall away in spelling."""
 _LONG, _SHORTEST = 7, 3
+# Both begin with a set of few letters, that are found fast; whether one is a capital or a digit is asked after that.
 _NAME = re.compile(r"[A-ZÀ-ÖØ-Þ\u0100-\U0010ffff](?<=[\w,;)]\s[^\W\d_])[^\W\d_]{2,}")
-_FIGURE = re.compile(r"\d\d*(?:[.,\u00a0\u202f ']\d+)*")
+_FIGURE = re.compile(r"[0-9\u0660-\U0010ffff](?<=\d)\d*(?:[.,\u00a0\u202f ']\d+)*")
 _THOUSANDS = re.compile(r"[.,\u00a0\u202f '](?=\d{3}(?!\d))")
 _SPELLINGS = str.maketrans({"k": "c", "q": "c", "w": "v", "z": "s", "y": "i", "j": "i"})
 _DOUBLE = re.compile(r"(.)(?=\1)")
@@ -59,41 +60,28 @@ def language_of(words: Sequence[str], declared: str | None) -> str:
     return (declared or "")[:2]
 
 
-def names(text: str) -> list[str]:
-    """The folded words that stand in capitals within a sentence."""
-    return words_of(" ".join(word for word in _NAME.findall(text) if word[0].isupper()))
+def names(text: str) -> frozenset[int]:
+    """The beginnings of words written large within a sentence."""
+    large = " ".join(word for word in _NAME.findall(text) if word[0].isupper())
+    return _fewest(_beginnings(words_of(large)), NAMES)
+
+
+def stems(words: Iterable[str]) -> frozenset[int]:
+    """The beginnings of the first long words."""
+    return frozenset(_beginnings([word for word in words if len(word) >= _LONG][:STEMS]))
 
 
 def figures(text: str) -> frozenset[int]:
     """Numbers of two digits and more, however their thousands and decimals are set apart."""
     numbers = (_THOUSANDS.sub("", found).replace(",", ".") for found in _FIGURE.findall(text))
-    return _fewest({hash32(number) for number in numbers if len(number) >= 2}, FIGURES)
+    return _fewest(hashes32([number for number in numbers if len(number) >= 2]), FIGURES)
 
 
-class Beginnings:
-    """How the words of one document begin: all are spelled at once, for each stands in many of its texts."""
-
-    def __init__(self, words: Iterable[str]) -> None:
-        distinct = {*words}
-        spelled = " ".join(word[:_READ] for word in distinct).translate(_SPELLINGS)
-        begun = [word[:BEGINNING] for word in _DOUBLE.sub("", spelled).replace("ph", "f").split(" ")]
-        hashes = map(crc32, " ".join(begun).encode("utf-8", "surrogatepass").split(b" "))
-        self._hashes = {
-            word: hash_
-            for word, beginning, hash_ in zip(distinct, begun, hashes, strict=False)
-            if len(beginning) >= _SHORTEST
-        }
-
-    def of(self, words: Iterable[str], count: int) -> frozenset[int]:
-        """The hashes of how these words begin, as far as the document's words are known; the smallest, if many."""
-        return _fewest({self._hashes[word] for word in self._hashes.keys() & words}, count)
+def _beginnings(words: Iterable[str]) -> Sequence[int]:
+    spelled = _DOUBLE.sub("", " ".join([word[:_READ] for word in words]).translate(_SPELLINGS)).replace("ph", "f")
+    return hashes32([word[:BEGINNING] for word in spelled.split() if len(word) >= _SHORTEST])
 
 
-def is_long(word: str) -> bool:
-    """Whether a word is of those that many languages share."""
-    return len(word) >= _LONG
-
-
-def _fewest(hashes: Collection[int], count: int) -> frozenset[int]:
+def _fewest(hashes: Iterable[int], count: int) -> frozenset[int]:
     """Of many, the smallest: two texts choose alike."""
-    return frozenset(sorted(hashes)[:count])
+    return frozenset(sorted({*hashes})[:count])

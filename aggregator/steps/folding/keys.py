@@ -39,13 +39,11 @@ def keys_of(entry: Entry) -> FoldKeys:
 
 def fold_keys(sketch: Sketch, title: str) -> FoldKeys:
     """The keys of an entry, with their notes; what is its own counts before what it names."""
-    keys = dict.fromkeys(_anchor_keys(sketch), int.from_bytes(sketch.language.encode("ascii"), "big"))
-    for kind, named, own in ((FoldKey.DOI, sketch.cited, sketch.dois), (FoldKey.ADDRESS, sketch.outs, sketch.urls)):
-        keys |= dict.fromkeys(_wide(named, kind), _NAMED)
-        keys |= dict.fromkeys(_wide(own, kind), _UNSAID)
-    keys |= dict.fromkeys(_wide(map(hash64, title_keys(title)), FoldKey.TITLE), _UNSAID)
-    keys |= dict.fromkeys(_narrow(_runs(sketch), FoldKey.TEXT), _UNSAID)
-    return keys
+    language = int.from_bytes(sketch.language.encode("ascii"), "big")
+    named = _wide(sketch.cited, FoldKey.DOI) + _wide(sketch.outs, FoldKey.ADDRESS)
+    own = _wide(sketch.dois, FoldKey.DOI) + _wide(sketch.urls, FoldKey.ADDRESS)
+    own += _wide(map(hash64, title_keys(title)), FoldKey.TITLE) + _narrow(_runs(sketch), FoldKey.TEXT)
+    return dict.fromkeys(_anchor_keys(sketch), language) | dict.fromkeys(named, _NAMED) | dict.fromkeys(own, _UNSAID)
 
 
 def _runs(sketch: Sketch) -> list[int]:

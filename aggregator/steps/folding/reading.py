@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from hashlib import blake2b
 from html import unescape
 from zlib import crc32
@@ -39,9 +40,9 @@ def is_roundup(entry: ParsedEntry) -> bool:
     return len(_ITEM.findall(max(entry.content, entry.summary, key=len)[:MAX_OCTETS])) >= _ROUNDUP_ITEMS
 
 
-def hash32(text: str) -> int:
-    """Quick to make, and to be met by chance: of words, that tell something when many are alike."""
-    return crc32(text.encode("utf-8", "surrogatepass"))
+def hashes32(words: Sequence[str]) -> list[int]:
+    """Quick to make, and met by chance now and then: words tell something when many are alike."""
+    return [*map(crc32, " ".join(words).encode("utf-8", "surrogatepass").split(b" "))] if words else []
 
 
 def hash64(text: str) -> int:

@@ -13,7 +13,7 @@ from itertools import chain
 from urllib.parse import unquote
 
 from aggregator.model.parsed import ParsedEntry, ParsedFeed
-from aggregator.steps.folding.anchors import NAMES, STEMS, Beginnings, figures, is_long, language_of, names
+from aggregator.steps.folding import anchors
 from aggregator.steps.folding.reading import hash64, is_roundup, text_of, words
 from aggregator.steps.folding.shingles import LEAD, boilerplate, sampled, shingles
 from aggregator.steps.folding.sketch import Sketch
@@ -37,10 +37,11 @@ def sketches(feed: ParsedFeed) -> tuple[Sketch, ...]:
 class _Text:
     """What is read off one entry."""
 
+    said: str
     words: Sequence[str]
     runs: Sequence[int]
-    names: Sequence[str]
-    figures: frozenset[int]
+    whole: frozenset[int]
+    """The runs, each once."""
     own: Sequence[str]
     links: Sequence[str]
 
@@ -48,12 +49,12 @@ class _Text:
     def of(cls, entry: ParsedEntry) -> _Text:
         text = text_of(entry)
         found = words(text)
-        said = f"{entry.title}. {text}"
+        runs = shingles(found)
         return cls(
+            said=f"{entry.title}. {text}",
             words=found,
-            runs=shingles(found),
-            names=names(said),
-            figures=figures(said),
+            runs=runs,
+            whole=frozenset(runs),
             own=own_addresses(entry),
             links=_links(entry),
         )
@@ -63,21 +64,19 @@ class _Document:
     """What the entries of one document have in common, and is no entry's own."""
 
     def __init__(self, entries: Sequence[ParsedEntry], texts: Sequence[_Text]) -> None:
-        self._boilerplate = boilerplate(text.runs for text in texts)
+        self._boilerplate = boilerplate(text.whole for text in texts)
         self._shared = _shared([text.own for text in texts], entries)
         linked = Counter(chain.from_iterable(text.links for text in texts))
         self._usual = {link for link, count in linked.items() if count >= _REPEATED}
-        self._names = Beginnings(chain.from_iterable(text.names for text in texts))
-        self._stems = Beginnings(word for text in texts for word in text.words if is_long(word))
 
     def sketch(self, entry: ParsedEntry, text: _Text) -> Sketch:
         """The sketch of one of the entries."""
         common = self._boilerplate
         runs = [run for run in text.runs if run not in common] if common else text.runs
-        scale, sample = sampled(runs)
+        scale, sample = sampled(text.whole - common if common else text.whole)
         dois = _dois(entry)
         return Sketch(
-            language=language_of(text.words, entry.language),
+            language=anchors.language_of(text.words, entry.language),
             length=len(text.words),
             scale=scale,
             roundup=is_roundup(entry),
@@ -87,9 +86,9 @@ class _Document:
             cited=_hashed(_cited(entry) - dois),
             lead=frozenset(runs[:LEAD]),
             sample=sample,
-            names=self._names.of(text.names, NAMES),
-            figures=text.figures,
-            stems=self._stems.of(text.words, STEMS),
+            names=anchors.names(text.said),
+            figures=anchors.figures(text.said),
+            stems=anchors.stems(text.words),
         )
 
 

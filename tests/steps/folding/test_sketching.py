@@ -1,8 +1,11 @@
 """What is remembered of an entry: its own addresses and those it names, its text without what the document repeats."""
 
 from dataclasses import replace
+from itertools import permutations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aggregator.model.entry import Entry, EntryKeys
 from aggregator.model.feed import Feed
@@ -10,7 +13,7 @@ from aggregator.model.parsed import Link, ParsedEntry, ParsedFeed, SafeHtml
 from aggregator.steps.decide import _entry
 from aggregator.steps.folding.keys import keys_of, with_sketch
 from aggregator.steps.folding.reading import MAX_WORDS, text_of, words
-from aggregator.steps.folding.shingles import LEAD, SAMPLE, boilerplate, sampled, shingles
+from aggregator.steps.folding.shingles import LEAD, RUN, SAMPLE, boilerplate, sampled, shingles
 from aggregator.steps.folding.sketch import MAX_OWN, Sketch, language_in, pack, remembering, unpack
 from aggregator.steps.folding.sketching import sketches
 from tests.fakes import START, parsed
@@ -110,11 +113,26 @@ def test_runs_are_of_four_words_and_shorter_texts_are_one() -> None:
     assert len(shingles("a b c d e".split())) == 2
     assert len(shingles(["a", "b"])) == 1
     assert shingles([]) == []
-    assert boilerplate([[1, 2], [2, 3], [2, 3]]) == {2}
+
+
+@given(st.lists(st.sampled_from(["a", "議", "\ud800", "word", "x" * 400]), max_size=MAX_WORDS))
+def test_runs_of_all_words_at_once_are_those_of_each_four(found: list[str]) -> None:
+    runs = shingles(found)
+    assert all(0 <= run < 2**30 for run in runs)
+    if len(found) >= RUN:
+        assert runs == [run for place in range(len(found) - RUN + 1) for run in shingles(found[place : place + RUN])]
+
+
+def test_the_order_of_words_counts() -> None:
+    assert len({*map(tuple, map(shingles, permutations("abcd")))}) == 24
+
+
+def test_what_three_texts_have_in_common_is_boilerplate() -> None:
+    assert boilerplate([{1, 2}, {2, 3}, {2, 3}]) == {2}
 
 
 def test_a_sample_is_chosen_by_value_alone() -> None:
-    scale, kept = sampled(range(10_000))
+    scale, kept = sampled(frozenset(range(10_000)))
     assert kept == {run for run in range(10_000) if run % 2**scale == 0}
     assert len(kept) <= SAMPLE
 
