@@ -50,7 +50,8 @@ class FeedStore(Protocol):
     def apply(self, updates: Sequence[FeedUpdate], clustering: Clustering) -> int:
         """Write the updates in one transaction; returns the number of Stories founded.
 
-        `clustering.placements` follow the new entries of all updates in order.
+        `clustering.placements` follow the new entries of all updates in order; the Stories they found get their `seq`
+        in the order of the entries' dates.
         """
 
 

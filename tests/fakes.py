@@ -151,9 +151,11 @@ class MemoryStore:
             self._apply_state(update)
         new = [entry for update in updates for entry in update.new]
         changed = [entry for update in updates for entry in update.changed]
-        for entry, placement in zip(new, clustering.placements, strict=True):
+        placed = list(zip(new, clustering.placements, strict=True))
+        for entry, placement in sorted(placed, key=lambda pair: pair[0].date):
             if placement.rule is None:
                 self._found(placement.story_id, entry.first_seen)
+        for entry, placement in placed:
             id_ = len(self._entries) + 1
             self._story_of[id_] = placement.story_id
             self._keep(replace(entry, id=id_, joined_by=placement.rule))

@@ -122,9 +122,9 @@ class SiteView:
             yield day, list(group)
 
     def by_day(self, stories: Iterable[Story]) -> Iterator[tuple[date, list[Story]]]:
-        """Stories under the day they arrived on, in the order given."""
+        """Stories, given in the order of arrival, under the day they came; the newest date first."""
         for day, group in groupby(stories, lambda story: story.first_seen.astimezone(self._zone).date()):
-            yield day, list(group)
+            yield day, sorted(group, key=lambda story: story.head.date, reverse=True)
 
 
 class View:

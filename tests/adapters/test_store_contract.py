@@ -539,6 +539,26 @@ def test_newest_pages_downwards_and_after_pages_upwards(store: Store) -> None:
     assert [story.seq for story in store.after(1, limit=5)] == [2]
 
 
+def test_stories_that_come_at_once_are_numbered_by_their_dates(store: Store) -> None:
+    store.sync([IFRI, APPS], START)
+    dates = {"ifri": (3, 1, 5), "apps": (2, 6, 1)}
+    polls = [
+        update(
+            feed_id,
+            tuple(
+                replace(entry(feed_id, f"{feed_id} {number}"), date=START - timedelta(days=days))
+                for number, days in enumerate(ages)
+            ),
+        )
+        for feed_id, ages in dates.items()
+    ]
+    placements = tuple(Placement(story_id=f"{item.feed_id}-{n}") for item in polls for n in range(3))
+    store.apply(polls, Clustering(placements=placements))
+    newest = [story.id for story in store.newest(limit=9)]
+    assert newest == ["apps-2", "ifri-1", "apps-0", "ifri-0", "ifri-2", "apps-1"]
+    assert [story.head.title for story in store.newest(limit=1)] == ["apps 2"]
+
+
 def test_newest_narrows_to_a_feed_wherever_its_entry_stands_in_the_story(store: Store) -> None:
     filled(store)
     placement = Placement(story_id="story-1", rule="same-address")

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 from html import unescape
 from pathlib import Path
 
@@ -86,6 +87,17 @@ def test_dates_are_those_of_the_sites_zone(client: TestClient, site: SampleSite)
     html = client.get("/stories/gas").text
     assert "24 Nov 2026, 12:00 CET" in html
     assert site.settings.site.timezone == "Europe/Paris"
+
+
+def test_what_arrived_on_one_day_stands_in_the_order_of_its_dates(tmp_path: Path) -> None:
+    site = open_site(tmp_path)
+    for name, days in (("Old paper", 9), ("New paper", 1), ("Older paper", 20)):
+        item = replace(entry("ifri", name), date=START - timedelta(days=days))
+        site.add([item], [Placement(story_id=name.replace(" ", "-"))])
+    with TestClient(create_app(site.context), base_url=BASE) as client:
+        titles = re.findall(r"<bdi>(\w+ paper)</bdi>", client.get("/").text)
+    assert titles == ["New paper", "Old paper", "Older paper"]
+    site.database.close()
 
 
 def test_the_front_page_names_its_feeds(client: TestClient) -> None:

@@ -81,7 +81,7 @@ class SqlFeedStore:
             write_keys(connection, [renewed for item in updates for renewed in item.renewed])
             if not new and not changed:
                 return 0
-            seqs = found_stories(connection, clustering, [entry.first_seen for entry in new])
+            seqs = found_stories(connection, clustering, new)
             numbered = insert_entries(connection, new, clustering.placements, seqs)
             update_entries(connection, changed)
             write_sketches(connection, [*numbered, *((entry.id, entry) for entry in changed)], clustering.keys)

@@ -6,6 +6,7 @@ Each change puts the Story on the list of the stale, from which the search index
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import (
@@ -29,6 +30,7 @@ from sqlalchemy import (
 from aggregator.adapters.store.engine import Database, upsert
 from aggregator.adapters.store.entries import chunks, load_entries
 from aggregator.adapters.store.schema import entries, entry_tags, facts, stale_stories, stories, story_redirects
+from aggregator.model.entry import Entry
 from aggregator.model.story import Clustering, Move, Story
 
 VERSION = "stories_version"
@@ -115,16 +117,18 @@ def _narrowed(tags: Collection[str], feed_id: str | None) -> Select[tuple[int]]:
     return select(seq).where(condition, *(exists().where(listed, table.c.story_seq == seq) for table, listed in others))
 
 
-def found_stories(connection: Connection, clustering: Clustering, seen: Sequence[datetime]) -> Mapping[str, int]:
+def found_stories(connection: Connection, clustering: Clustering, new: Sequence[Entry]) -> Mapping[str, int]:
     """Found the Stories whose placement names no rule; returns seq by Story id for all placements.
 
-    `seen` are the first sights of the new entries. A Story that had gone into another is itself again.
+    `new` are the entries of `clustering.placements`. Stories that come at once are numbered by their dates, so that
+    those of one feed do not stand together. A Story that had gone into another is itself again.
     """
     moved = [(move.placement, move.first_seen) for move in clustering.moves]
-    placed = [*zip(clustering.placements, seen, strict=True), *moved]
+    placed = [*zip(clustering.placements, (entry.first_seen for entry in new), strict=True), *moved]
+    dates = [*(entry.date for entry in new), *(moment for _, moment in moved)]
     rows = [
         {"id": placement.story_id, "first_seen": moment, "updated": moment}
-        for placement, moment in placed
+        for _, (placement, moment) in sorted(zip(dates, placed, strict=True), key=itemgetter(0))
         if placement.rule is None
     ]
     if rows:
