@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -35,6 +36,16 @@ def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
         )
         site.run("poll")
         yield site
+
+
+def test_a_worker_takes_in_what_it_polls(tmp_path: Path) -> None:
+    with FetchServer() as server:
+        server.answers = {"/tank": answer(body=FEED.encode())}
+        wire = Wire(tmp_path, HEAD + f"feeds: [{{id: tank, name: Tank, url: '{server.url('/tank')}'}}]\n")
+        with running(wire, "run", "--port", "0") as run:
+            run.until(lambda: wire.rows("SELECT count(*) FROM story_places") == [(3,)])
+            run.until(lambda: wire.rows("SELECT count(*) FROM stale_stories") == [(0,)])
+            assert run.stop() == 0
 
 
 def titles(wire: Wire, *words: str) -> list[str]:
