@@ -386,6 +386,9 @@ class MemoryStore:
         story = self._stories.get(self._redirects.get(story_id, story_id))
         return self._whole(story) if story else None
 
+    def numbered(self, seqs: Collection[int]) -> Mapping[int, Story]:
+        return {story.seq: self._whole(story) for story in self._stories.values() if story.seq in seqs}
+
     def last_seq(self) -> int:
         return self._seq
 

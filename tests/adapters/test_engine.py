@@ -193,6 +193,13 @@ def test_writers_that_wait_keep_no_reader_waiting(tmp_path: Path) -> None:
     database.close()
 
 
+def test_a_sqlite_without_its_search_module_is_told(tmp_path: Path) -> None:
+    database = open_database(url(tmp_path))
+    with pytest.raises(StoreError, match="built without FTS5"), database.write() as connection:
+        connection.execute(text("CREATE VIRTUAL TABLE words USING fts0(title)"))
+    database.close()
+
+
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "wire.db").write_bytes(b"not a database, only words" * 100)
     database = open_database(url(tmp_path))

@@ -568,6 +568,14 @@ def test_newest_narrows_to_a_feed_wherever_its_entry_stands_in_the_story(store: 
     assert store.newest(limit=5, feed_id="nobody") == []
 
 
+def test_stories_are_given_by_number_those_that_are_there(store: Store) -> None:
+    filled(store)
+    found = store.numbered([2, 1, 99])
+    assert {seq: story.id for seq, story in found.items()} == {1: "story-1", 2: "story-2"}
+    assert [tag.name for tag in found[1].tags] == ["country:jp"]
+    assert store.numbered([]) == {}
+
+
 def test_an_unknown_story_is_none(store: Store) -> None:
     assert store.get("nothing") is None
     assert store.last_seq() == 0

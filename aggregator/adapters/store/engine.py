@@ -229,6 +229,7 @@ def _cure(message: str) -> str:
         "unable to open": "check that the folder exists and may be written to",
         "malformed": "restore a backup: it is damaged",
         "not a database": "name another file in AGGREGATOR_DATABASE: this one is something else",
+        "no such module": "the SQLite of this Python was built without FTS5, which search needs: use another Python",
         "no such table": "run `aggregator migrate`",
         "relation": "run `aggregator migrate`",
         "onnection": "see that the PostgreSQL server runs, and takes this address, user and password",
