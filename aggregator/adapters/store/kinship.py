@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import permutations
 
-from sqlalchemy import Connection, and_, bindparam, delete, or_, select
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, not_, or_, select
 
 from aggregator.adapters.store.engine import Database, among, insert_tuples, upsert
 from aggregator.adapters.store.entries import chunks, entries_of
@@ -30,7 +30,7 @@ from aggregator.model.story import (
 )
 
 MAX_KIN = 400
-"""So many entries are looked at when Stories are made anew; links that lead further are left for another time."""
+"""So many entries besides those asked for are looked at when Stories are made anew; links that lead further wait."""
 LASTING = (FoldKey.ADDRESS, FoldKey.DOI)
 
 
@@ -121,7 +121,7 @@ def load_kin(connection: Connection, marks: Collection[str]) -> tuple[Sequence[M
     seen: dict[str, Member] = {}
     links: dict[tuple[str, str], StoryLink] = {}
     wanted = set(marks)
-    while wanted and len(seen) < MAX_KIN:
+    while wanted and len(seen) < len(marks) + MAX_KIN:
         fresh = _members(connection, wanted)
         seen |= {member.mark: member for member in fresh}
         for link in _links(connection, {member.mark for member in fresh}):
@@ -160,27 +160,37 @@ def write_sketches(connection: Connection, numbered: Sequence[tuple[int, Entry]]
     """Let entries be found by these keys, by mark, and compared by their sketches; keys they had before stay theirs."""
     rows = [(key, id_, note) for id_, entry in numbered for key, note in keys.get(entry.mark, {}).items()]
     rows.sort()  # each page of the table is then found once
-    insert_tuples(connection, upsert(fold_keys).on_conflict_do_nothing(), rows)
-    statement = upsert(entry_sketches)
-    replaced = statement.on_conflict_do_update(index_elements=["entry_id"], set_={"sketch": statement.excluded.sketch})
-    insert_tuples(connection, replaced, [(id_, entry.keys.sketch) for id_, entry in numbered])
+    insert_tuples(connection, _KEPT_KEYS, rows)
+    insert_tuples(connection, _LAST_SKETCHES, [(id_, entry.keys.sketch) for id_, entry in numbered])
 
 
 def write_links(connection: Connection, links: Sequence[StoryLink]) -> None:
     """Keep what was found; a person's word gives way to a person's word only."""
-    if not links:
-        return
-    statement = upsert(story_links)
-    replaced = {name: statement.excluded[name] for name in ("rule", "score", "evidence")}
-    said = or_(*(statement.excluded.rule == rule for rule in BY_PERSON))
-    free = or_(said, and_(*(story_links.c.rule != rule for rule in BY_PERSON)))
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=["one", "other"], set_=replaced, where=free),
-        [{name: getattr(link, name) for name in StoryLink.__dataclass_fields__} for link in links],
-    )
+    if links:
+        fields = StoryLink.__dataclass_fields__
+        connection.execute(_LAST_LINKS, [{name: getattr(link, name) for name in fields} for link in links])
 
 
 def _drop_links(connection: Connection, links: Sequence[StoryLink]) -> None:
     if links:
         ends = (story_links.c.one == bindparam("a"), story_links.c.other == bindparam("b"))
         connection.execute(delete(story_links).where(*ends), [{"a": link.one, "b": link.other} for link in links])
+
+
+# --- statements, made once: to make one costs more than to run it on few rows ---------------------
+
+
+def _by_person(rule: ColumnElement[str]) -> ColumnElement[bool]:
+    return or_(*(rule == said for said in BY_PERSON))  # `IN` cannot be run for many rows at once
+
+
+_KEPT_KEYS = upsert(fold_keys).on_conflict_do_nothing()
+_sketches, _found = upsert(entry_sketches), upsert(story_links)
+_LAST_SKETCHES = _sketches.on_conflict_do_update(
+    index_elements=["entry_id"], set_={"sketch": _sketches.excluded.sketch}
+)
+_LAST_LINKS = _found.on_conflict_do_update(
+    index_elements=["one", "other"],
+    set_={name: _found.excluded[name] for name in ("rule", "score", "evidence")},
+    where=or_(_by_person(_found.excluded.rule), not_(_by_person(story_links.c.rule))),
+)
