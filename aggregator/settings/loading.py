@@ -14,7 +14,7 @@ from aggregator.model.feed import Feed
 from aggregator.settings.checking import Fault, check_document
 from aggregator.settings.document import SECTIONS, Document, FeedSection
 from aggregator.settings.relay import parse_relay
-from aggregator.settings.taxonomy_files import changed, shipped_taxonomy
+from aggregator.settings.taxonomy_files import changed, shipped_taxonomy, unknown_tags
 from aggregator.settings.values import Settings
 from aggregator.settings.yamltext import YamlText, decode
 
@@ -92,6 +92,7 @@ def _document(path: Path, environ: Mapping[str, str]) -> Document:
         raise ConfigError((_of(path, f"must be a mapping with the keys {', '.join(SECTIONS)}"),))
     document, faults = check_document(data)
     faults += _missing_variables(data, environ)
+    faults += unknown_tags(document.taxonomy) if document else ()
     if document is None or faults:
         problems = [fault.problem(source) for fault in faults]
         raise ConfigError(tuple(sorted(problems, key=lambda problem: (problem.line, problem.column))))

@@ -5,18 +5,19 @@ Each file is read the quick way and checked like feeds.yaml; a fault names file,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
+from difflib import get_close_matches
 from functools import cache
 from hashlib import blake2b
-from pathlib import Path
+from pathlib import Path as FilePath
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from aggregator.errors import ConfigError
 from aggregator.model.taxonomy import Country, PublicationType, Region, Taxonomy, Topic
-from aggregator.settings.checking import faults_of
+from aggregator.settings.checking import Fault, faults_of
 from aggregator.settings.document import TaxonomySection
 from aggregator.settings.wordlists import (
     CountryRecord,
@@ -29,9 +30,9 @@ from aggregator.settings.wordlists import (
     TypeRecord,
     Words,
 )
-from aggregator.settings.yamltext import YamlText, decode
+from aggregator.settings.yamltext import Path, YamlText, decode
 
-FOLDER = Path(__file__).resolve().parents[1] / "taxonomy"
+FOLDER = FilePath(__file__).resolve().parents[1] / "taxonomy"
 
 Named = TypeVar("Named", Country, Region, Topic, PublicationType)
 Kind = TypeVar("Kind", bound=Record)
@@ -44,7 +45,7 @@ class _Doubts(Record):
 
 
 @cache
-def shipped_taxonomy(folder: Path = FOLDER) -> Taxonomy:
+def shipped_taxonomy(folder: FilePath = FOLDER) -> Taxonomy:
     """The taxonomy as the files of a folder have it; raises ConfigError."""
     doubts = _read(folder / "doubts.yaml", _Doubts, TypeAdapter(_Doubts))
     taxonomy = Taxonomy(
@@ -80,12 +81,34 @@ def changed(taxonomy: Taxonomy, section: TaxonomySection) -> Taxonomy:
     )
 
 
-def _values(path: Path, record: type[Kind], value: Callable[[Kind], Value]) -> tuple[Value, ...]:
+def unknown_tags(section: TaxonomySection) -> Iterator[Fault]:
+    """Where feeds.yaml speaks of places and tags that neither the package nor itself knows."""
+    if not section.model_fields_set:
+        return
+    known = changed(shipped_taxonomy(), section.model_copy(update={"without": []})).labels()
+    for path, tag in _named(section):
+        if tag not in known:
+            near = get_close_matches(tag, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            yield Fault(path=("taxonomy", *path), message=f"the taxonomy knows no {tag}{hint}")
+
+
+def _named(section: TaxonomySection) -> Iterator[tuple[Path, str]]:
+    yield from ((("without", number), tag) for number, tag in enumerate(section.without))
+    yield from ((("doubts", number, "means"), doubt.means) for number, doubt in enumerate(section.doubts))
+    for number, leader in enumerate(section.leaders):
+        yield ("leaders", number, "country"), f"country:{leader.country}"
+    for number, region in enumerate(section.regions):
+        yield from ((("regions", number, "members"), f"country:{country}") for country in region.members)
+        yield from ((("regions", number, "regions"), f"region:{part}") for part in region.regions)
+
+
+def _values(path: FilePath, record: type[Kind], value: Callable[[Kind], Value]) -> tuple[Value, ...]:
     found = _read(path, record, TypeAdapter(list[record]))  # type: ignore[valid-type]
     return tuple(map(value, found))
 
 
-def _read(path: Path, model: type[BaseModel], kind: TypeAdapter[Any]) -> Any:
+def _read(path: FilePath, model: type[BaseModel], kind: TypeAdapter[Any]) -> Any:
     source = YamlText(decode(path.read_bytes(), str(path)), str(path))
     try:
         return kind.validate_python(source.data)

@@ -58,6 +58,12 @@ SUMMARY = DemoSummary(
                 Tag(name="type:external-publication", origin="rule", rule="treaty OR " * 20),
                 Tag(name="category:asia", origin="category", label="Asia"),
                 Tag(name="publisher:one", origin="feed"),
+                Tag(name="topic:trade", origin="category-map", matched="Commerce"),
+                Tag(name="country:jp", origin="gazetteer", field="title", matched="tokyo", rule="tokyo 2"),
+                Tag(name="type:note", origin="taxonomy", field="url", matched="notes"),
+                Tag(name="region:asia", origin="gazetteer", rule="country:jp lies in it"),
+                Tag(name="topic:own", origin="person"),
+                Tag(name="mentions:pe", origin="gazetteer"),
             ),
         ),
     ),
@@ -88,6 +94,12 @@ def test_each_tag_says_where_it_comes_from() -> None:
     assert "category:asia publisher's category: Asia" in lines
     assert "publisher:one its feed" in lines
     assert any(line.startswith("type:external-publication rule: treaty OR treaty") for line in lines)
+    assert "topic:trade meant by the publisher's category “Commerce”" in lines
+    assert "country:jp “tokyo” in its title; tokyo 2" in lines
+    assert "type:note “notes” in its url" in lines
+    assert "region:asia country:jp lies in it" in lines
+    assert "topic:own person" in lines
+    assert not any("mentions:pe" in line for line in lines)
 
 
 @pytest.mark.parametrize("port", [None, 8000])

@@ -56,6 +56,33 @@ def test_foremost_tags_are_ours_first_each_text_once_without_the_publisher() -> 
     assert showing.foremost_tags((NOTE, JAPAN), 1) == [JAPAN]
 
 
+def test_countries_only_mentioned_are_no_chips_and_regions_come_after_ours() -> None:
+    mention, region = (Tag(name=name, origin="gazetteer", label=name) for name in ("mentions:pe", "region:asia"))
+    assert showing.foremost_tags((mention, region, NOTE, JAPAN)) == [JAPAN, region, NOTE]
+    told = entry("ifri", "T", mention, JAPAN, region)
+    story = Story(id="s", seq=1, first_seen=START, updated=START, entries=(told,))
+    assert [tag.name for tag, _, _ in showing.evidence(story)] == ["country:jp", "region:asia", "mentions:pe"]
+
+
+@pytest.mark.parametrize(
+    ("tag", "reason"),
+    [
+        (Tag(name="publisher:a", origin="feed", field="feed"), "On every story of"),
+        (Tag(name="category:a", origin="category", field="category"), "A category given by"),
+        (Tag(name="topic:a", origin="category-map", matched="Power"), "Meant by the category “Power” of"),
+        (Tag(name="topic:a", origin="rule", rule="oil"), "A rule matches the words at"),
+        (Tag(name="topic:a", origin="person"), "Given by a person at"),
+        (Tag(name="country:a", origin="gazetteer", field="lead", matched="lima"), "“lima” in the first words at"),
+        (Tag(name="type:a", origin="taxonomy", field="url", matched="events"), "“events” in the address at"),
+        (Tag(name="topic:a", origin="taxonomy", field="title", matched="oil"), "“oil” in the title at"),
+        (Tag(name="region:a", origin="gazetteer"), "Follows from a country that is the subject at"),
+    ],
+)
+def test_a_tag_says_how_it_came_about(tag: Tag, reason: str) -> None:
+    story = Story(id="s", seq=1, first_seen=START, updated=START, entries=(entry("ifri", "T", tag),))
+    assert showing.evidence(story) == [(tag, reason, ["ifri"])]
+
+
 @pytest.mark.parametrize(
     ("text", "position", "shown"),
     [
