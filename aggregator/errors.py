@@ -8,12 +8,14 @@
     ├── StoreError           the database is locked, full, newer, broken  exit 1, HTTP 503
     │   └── ConflictError    its tables refuse a row: a fault of ours   exit 1, HTTP 503
     ├── BusyError            another worker holds the place               exit 1
+    ├── OutputError          no room for a file, or a broken disk         exit 1
     ├── TokenError           a signed token is forged or of another kind  HTTP 400
     └── TemplateError        a template does not render                   exit 2
 
 Expected outcomes of polling and sending are values (see `model/`), never exceptions.
 """
 
+import errno
 from dataclasses import dataclass
 
 
@@ -87,6 +89,21 @@ class ConflictError(StoreError):
 
 class BusyError(AggregatorError):
     """Another process already does this work on the same database."""
+
+
+class OutputError(AggregatorError):
+    """A file could not be written, through no fault of its name."""
+
+
+_OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+
+
+def unwritable(place: object, error: OSError) -> UsageError | OutputError:
+    """What to raise when writing to a place named by a person failed: its fault, or that of the disk."""
+    message = f"cannot write to {error.filename or place}: {error.strerror or error}"
+    if error.errno in _OF_THE_DISK:
+        return OutputError(f"{message}; what is there already is whole: make room, then run the command again")
+    return UsageError(f"{message}; name a folder that this user may write to")
 
 
 class TokenError(AggregatorError):

@@ -12,7 +12,7 @@ A query is read once into a frozen tree and one compiled test; what it is asked 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from difflib import get_close_matches
@@ -21,7 +21,7 @@ from operator import attrgetter
 from aggregator.errors import QueryError
 from aggregator.subject import BREAK, Subject, Text, entry_subject, runs_on, slug, story_subject, words_of
 
-__all__ = ["FIELDS", "Query", "Subject", "entry_subject", "parse_query", "slug", "story_subject"]
+__all__ = ["FIELDS", "Query", "Subject", "entry_subject", "names_asked_for", "parse_query", "slug", "story_subject"]
 
 MAX_LENGTH = 4000
 MAX_DEPTH = 100
@@ -109,6 +109,22 @@ class Query:
     def matches(self, subject: Subject, now: datetime) -> bool:
         """Whether the subject is one of those asked for; `now` is what `since:30d` counts from."""
         return self._test(subject, now)
+
+
+def names_asked_for(query: Query, field: str) -> frozenset[str]:
+    """The names of a field, such as `feed`, that a query asks for or leaves out; not beginnings with a `*`."""
+    return frozenset(name_of(term) for term in _terms(query.root) if term.field == field and not term.prefix)
+
+
+def _terms(node: Node) -> Iterator[Term]:
+    match node:
+        case Term():
+            yield node
+        case Not():
+            yield from _terms(node.part)
+        case And() | Or():
+            for part in node.parts:
+                yield from _terms(part)
 
 
 # --- matching -------------------------------------------------------------------------------------

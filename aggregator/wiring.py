@@ -402,6 +402,8 @@ class Runtime:
         with self.exclusive():
             if doubtful := self.deliveries.recover(self.clock.now()):
                 log.warning("deliveries.uncertain", count=doubtful, why="a worker ended while it sent them")
+            if self.settings.smtp_url is None:
+                log.warning("mail.outbox", folder=str(_outbox(self.settings)), why="no mail server is named")
             started = self.clock.now()
 
             def compose_in_time() -> None:
@@ -435,6 +437,7 @@ class Runtime:
             problems=self.config_problems,
             feeds=Counter(state.status for state in self.feeds.states()),
             deliveries=self.deliveries.counts(),
+            sends_mail=self.settings.smtp_url is not None,
         )
 
 
@@ -478,7 +481,11 @@ def _fetcher(polling: Polling, contact: str) -> AiohttpFetcher:
 def _mailer(settings: Settings) -> Mailer:
     if settings.smtp_url:
         return SmtpMailer(settings.smtp_url)
-    return OutboxMailer(Path(settings.data_dir) / "outbox")
+    return OutboxMailer(_outbox(settings))
+
+
+def _outbox(settings: Settings) -> Path:
+    return Path(settings.data_dir) / "outbox"
 
 
 @contextmanager

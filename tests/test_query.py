@@ -26,6 +26,7 @@ from aggregator.query import (
     Subject,
     Term,
     entry_subject,
+    names_asked_for,
     parse_query,
     story_subject,
 )
@@ -327,3 +328,15 @@ def test_ninety_rules_cost_little() -> None:
         return perf_counter() - start
 
     assert min(once() for _ in range(20)) < 0.0015  # a tenth of it on a quiet machine
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("", set()),
+        ("feed:ifri", {"ifri"}),
+        ("Japan (feed:(IFRI OR -csis) OR NOT topic:energy) feed:cs*", {"ifri", "csis"}),
+    ],
+)
+def test_the_names_a_query_asks_for_are_told(text: str, names: set[str]) -> None:
+    assert names_asked_for(parse_query(text), "feed") == names

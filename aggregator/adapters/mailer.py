@@ -188,7 +188,7 @@ class OutboxMailer:
             part.replace(path)
         except OSError as error:
             return _unwritable(path, error)
-        return SendResult(state=DeliveryState.ACCEPTED, reply=f"written to {path}")
+        return SendResult(state=DeliveryState.ACCEPTED, reply=f"kept as {path}: no mail server is named")
 
     def close(self) -> None:
         """Nothing stays open."""

@@ -22,6 +22,7 @@ from aggregator.cli.session import config_path, runtime_of, settings_of
 from aggregator.demo.script import run_demo
 from aggregator.demo.summary import as_lines
 from aggregator.model.poll import RefreshReport
+from aggregator.settings.advice import advice
 from aggregator.web.export import export
 from aggregator.web.serve import context_of, listen, serve
 from aggregator.web.trial import try_pages
@@ -191,7 +192,7 @@ def publish(
 
 @app.command()
 def check(context: typer.Context, as_json: Json = False) -> None:
-    """Validate feeds.yaml and the templates; writes nothing."""
+    """Validate feeds.yaml and the templates, and say what has to change before mail goes out; writes nothing."""
     settings = settings_of(context)
     read_templates()
     try_pages()
@@ -201,9 +202,12 @@ def check(context: typer.Context, as_json: Json = False) -> None:
         "channels": len(settings.channels),
         "newsletters": len(settings.newsletters),
     }
+    warnings = advice(settings)
     if as_json:
-        print_json({"file": settings.config_path, **counts})
+        print_json({"file": settings.config_path, **counts, "warnings": warnings})
     else:
+        for warning in warnings:
+            errors.print(f"warning: {warning}", style="yellow", markup=False, soft_wrap=True)
         say(f"{settings.config_path} is right: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
         say("Next: `aggregator poll` fetches the feeds, `aggregator run` keeps them fresh.")
 

@@ -8,7 +8,7 @@ import typer
 
 from aggregator.cli.output import Json, print_json, print_table, say, shown
 from aggregator.cli.session import runtime_of
-from aggregator.errors import NotFoundError, UsageError
+from aggregator.errors import NotFoundError, UsageError, unwritable
 from aggregator.model.delivery import DeliveryState, ImportReport, SubscriptionState
 
 newsletters = typer.Typer(no_args_is_help=True)
@@ -83,7 +83,7 @@ def _write(folder: Path, contents: Mapping[str, bytes]) -> list[str]:
         for name, content in contents.items():
             (folder / name).write_bytes(content)
     except OSError as error:
-        raise UsageError(f"cannot write to {error.filename or folder}: {error.strerror or error}") from error
+        raise unwritable(folder, error) from error
     return [str(folder / name) for name in contents]
 
 

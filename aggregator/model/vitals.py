@@ -20,5 +20,7 @@ class Health:
     offline_since: datetime | None = None
     """Since when no feed could be reached, as this machine seems to be offline."""
     problems: tuple[Problem, ...] = ()
+    sends_mail: bool = True
+    """False when no mail server is named, and letters are kept as files."""
     feeds: Mapping[FeedStatus, int] = field(default_factory=dict)
     deliveries: Mapping[DeliveryState, int] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 
-from aggregator.errors import UsageError
+from aggregator.errors import unwritable
 from aggregator.flows.publish import stories_of
 from aggregator.model.story import Story
 from aggregator.web.archive import public_file
@@ -25,7 +25,7 @@ MANIFEST = ".aggregator.json"
 
 
 def export(context: WebContext, folder: Path) -> int:
-    """Write the site into `folder`; returns how many files it now has of us. Raises UsageError."""
+    """Write the site into `folder`; returns how many files it now has of us. Raises UsageError, OutputError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         before = _manifest(folder)
@@ -36,7 +36,7 @@ def export(context: WebContext, folder: Path) -> int:
             _remove(folder, path, before[path])
         _write(folder / MANIFEST, json.dumps(written, indent=0, sort_keys=True).encode() + b"\n")
     except OSError as error:
-        raise UsageError(f"cannot write to {error.filename or folder}: {error.strerror or error}") from error
+        raise unwritable(folder, error) from error
     return len(written)
 
 

@@ -41,7 +41,9 @@ def health_routes(context: WebContext) -> list[Route]:
 
 
 def health_report(health: Health, now: datetime) -> dict[str, object]:
-    """The document of `/healthz`; `degraded` means that pages are served but something is not as it should be."""
+    """The document of `/healthz`; `degraded` means that pages are served but something is not as it should be.
+
+    Notes are of what may be meant so."""
     silence = now - health.worker_tick if health.worker_tick else None
     reasons = [
         *(["feeds.yaml has faults and is ignored; the last good one is in use"] if health.problems else []),
@@ -51,6 +53,7 @@ def health_report(health: Health, now: datetime) -> dict[str, object]:
     return {
         "status": "degraded" if reasons else "ok",
         "reasons": reasons,
+        "notes": [] if health.sends_mail else ["no mail server is named: letters are kept as files and none is sent"],
         "database": "ok",
         "worker_tick_age_seconds": None if silence is None else round(silence.total_seconds()),
         "config_problems": [_problem(problem) for problem in health.problems],

@@ -17,6 +17,14 @@ def wire(tmp_path_factory: pytest.TempPathFactory) -> Wire:
     return Wire(tmp_path_factory.mktemp("wire"), HEAD + LETTER)
 
 
+def test_check_says_what_has_to_change_before_mail_goes_out(wire: Wire) -> None:
+    checked = wire.run("check")
+    assert [line.partition(":")[0] for line in checked.stderr.splitlines()] == ["warning"] * 3
+    assert "warning: newsletter weekly: from: wire@wire.example is nobody's address" in checked.stderr
+    assert "warning" not in checked.stdout
+    assert len(wire.json("check")["warnings"]) == 3
+
+
 def unsubscribe(wire: Wire, email: str) -> None:
     left = "SET state = 'unsubscribed', changed_at = '2026-04-05 06:07:08.000000'"
     theirs = f"subscriber_id = (SELECT id FROM subscribers WHERE email = '{email}')"

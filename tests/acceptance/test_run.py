@@ -82,6 +82,8 @@ def test_it_polls_serves_follows_edits_and_ends_cleanly(tmp_path: Path) -> None:
             site.until(lambda: "Paper 1 on Japan" in site.get("/"))
             site.until(lambda: b"Paper 1 on Japan" in _feed(site))
             assert site.health()["status"] == "ok"
+            assert site.health()["notes"] == ["no mail server is named: letters are kept as files and none is sent"]
+            assert f"folder='{tmp_path}/data/outbox'" in wire.output()
 
             good = document(server, "tank", "other")
             wire.config.write_text(good.replace("feeds:", "feads:"))

@@ -14,7 +14,7 @@ from sqlalchemy import insert, select, text
 from aggregator.adapters.store.engine import open_database
 from aggregator.adapters.store.migrate import migrate
 from aggregator.adapters.store.schema import facts, metadata
-from aggregator.errors import ConflictError, StoreError
+from aggregator.errors import ConfigError, ConflictError, StoreError
 
 
 def url(folder: Path) -> str:
@@ -202,9 +202,15 @@ def test_a_sqlite_without_its_search_module_is_told(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "wire.db").write_bytes(b"not a database, only words" * 100)
+    with pytest.raises(ConfigError, match=r"/wire\.db: is not an SQLite database; name another file"):
+        open_database(url(tmp_path))
+    assert (tmp_path / "wire.db").read_bytes().startswith(b"not a database")
+
+
+def test_an_empty_file_is_made_a_database(tmp_path: Path) -> None:
+    (tmp_path / "wire.db").touch()
     database = open_database(url(tmp_path))
-    with pytest.raises(StoreError, match="not a database; name another file"):
-        migrate(database)
+    assert migrate(database)
     database.close()
 
 

@@ -44,6 +44,7 @@ def test_a_sound_installation_is_ok_with_its_counts(own_site: SampleSite, client
     assert answer.json() == {
         "status": "ok",
         "reasons": [],
+        "notes": [],
         "database": "ok",
         "worker_tick_age_seconds": 42,
         "config_problems": [],

@@ -27,7 +27,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from aggregator.errors import ConflictError, StoreError
+from aggregator.errors import ConfigError, ConflictError, Problem, StoreError
 
 __all__ = ["Database", "Insert", "among", "insert_tuples", "open_database", "open_existing", "upsert"]
 
@@ -76,6 +76,7 @@ def open_database(url: str, *, busy_timeout: int = BUSY_TIMEOUT_SECONDS) -> Data
     opening = _sqlite if parts.get_backend_name() == "sqlite" else _postgresql
     if path := parts.database if opening is _sqlite else None:
         _make_folder(Path(path).parent)
+        _refuse_another_kind(Path(path))
     return Database(
         main=opening(parts, durable=False, busy_timeout=busy_timeout),
         ledger=opening(parts, durable=True, busy_timeout=busy_timeout),
@@ -145,6 +146,20 @@ def _make_folder(folder: Path) -> None:
         raise StoreError(f"cannot make the database folder {folder}: {error.strerror}") from error
 
 
+def _refuse_another_kind(path: Path) -> None:
+    """A file that SQLite did not write is somebody's, and named before anything touches it."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_SQLITE))
+    except OSError:  # none yet, or one that SQLite will say more about
+        return
+    if start and start != _SQLITE:
+        message = "is not an SQLite database; name another file in AGGREGATOR_DATABASE, or restore a backup over it"
+        raise ConfigError((Problem(file=str(path), line=0, column=0, key="", message=message),))
+
+
+_SQLITE = b"SQLite format 3\0"
+"""How its files begin (https://www.sqlite.org/fileformat.html 1.2)."""
 _AS_MANY_AS_THREADS = -1
 """Connections beyond the pool's five: who waits for the write lock must keep no reader waiting."""
 
