@@ -25,7 +25,7 @@ from aggregator.steps.tagging.tagger import Tagger
 from tests.fakes import START, MemoryStore, parsed
 from tests.flows.newsroom import FEEDS, Newsroom, tagger, taxonomy
 from tests.mail_fakes import WEEKLY, MemoryMailStore, issue_of
-from tests.real_store import SqlStore, sql_store
+from tests.real_store import KINDS, SqlStore, sql_store
 
 AGES_AGO = START - timedelta(days=999)
 RAIL = Channel(id="rail", title="Rail", query="topic:rail")
@@ -69,12 +69,12 @@ class Office(Newsroom):
         return foresee(ports, plan, since)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", *KINDS])
 def office(request: pytest.FixtureRequest) -> Iterator[Office]:
     if request.param == "memory":
         yield Office(MemoryStore())
         return
-    with sql_store() as store:
+    with sql_store(request.param) as store:
         yield Office(store)
 
 

@@ -1,4 +1,4 @@
-"""Stored entries follow an edited feeds.yaml, while polls go on, on both stores."""
+"""Stored entries follow an edited feeds.yaml, while polls go on, on every store."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,20 +12,20 @@ from aggregator.model.entry import Tag
 from aggregator.steps.tagging.tagger import Tagger
 from tests.fakes import MemoryStore, parsed
 from tests.flows.newsroom import FEEDS, Newsroom, tagger, taxonomy
-from tests.real_store import sql_store
+from tests.real_store import KINDS, sql_store
 
 OLD = tagger([("topic:rail", "rail"), ("topic:port", "port")])
 NEW = tagger([("topic:train", "rail"), ("topic:port", "port")])
 TITLES = ("The rail plan", "A port report", "The port by rail", "No word of it", "Rail again")
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", *KINDS])
 def room(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Newsroom]:
     monkeypatch.setattr(flow, "BATCH", 2)
     if request.param == "memory":
         yield filled(Newsroom(MemoryStore()))
         return
-    with sql_store() as store:
+    with sql_store(request.param) as store:
         yield filled(Newsroom(store))
 
 
