@@ -17,6 +17,8 @@ class Site:
     timezone: str = "UTC"
     contact: str | None = None
     language: str = "en"
+    source_url: str | None = None
+    """Where the source of this program is offered, as its licence asks of who serves a changed one (AGPL-3.0, 13)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,6 +90,7 @@ class SiteSection(Section):
     timezone: TimeZone = Field(default="UTC", description="The time zone of schedules and of dates shown.")
     contact: Address | None = Field(default=None, description="Whom readers and publishers may write to.")
     language: Language = Field(default="en", description="The language of the site's own words.")
+    source_url: WebAddress | None = Field(default=None, description="Where readers get the source of this program.")
 
     def value(self) -> Site:
         return Site(**dict(self))

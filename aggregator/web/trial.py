@@ -73,7 +73,9 @@ _SITE = Settings(
     config_path="",
     database_url="",
     data_dir="",
-    site=Site(title="Site", base_url="https://example.org", contact="desk@example.org"),
+    site=Site(
+        title="Site", base_url="https://example.org", contact="desk@example.org", source_url="https://example.org/src"
+    ),
     feeds=(_FEED,),
     polling=Polling(),
     channels=(Channel(id="channel", title="Channel", query="country:fr", description="Description"),),

@@ -89,6 +89,14 @@ def test_dates_are_those_of_the_sites_zone(client: TestClient, site: SampleSite)
     assert site.settings.site.timezone == "Europe/Paris"
 
 
+def test_every_page_leads_to_the_source_of_the_program_where_one_is_named(own_site: SampleSite) -> None:
+    with TestClient(create_app(own_site.context), base_url=BASE) as client:
+        assert "Source of this program" not in client.get("/").text
+        own_site.settings = settings(site=replace(SITE, source_url="https://code.example/wire"))
+        for path in ("/", "/stories/gas", "/nothing"):
+            assert '<a href="https://code.example/wire" rel="noopener">Source of' in client.get(path).text
+
+
 def test_what_arrived_on_one_day_stands_in_the_order_of_its_dates(tmp_path: Path) -> None:
     site = open_site(tmp_path)
     for name, days in (("Old paper", 9), ("New paper", 1), ("Older paper", 20)):
