@@ -150,8 +150,8 @@ def test_atom_carries_tags_language_people_and_pictures() -> None:
     found = first("atom", RICH)
     assert [dict(category.attrib) for category in found.findall("a:category", NS)] == [
         {"term": "country:jp", "scheme": "https://wire.example.org/tags/", "label": "Japan"},
-        {"term": "topic:arms-control", "scheme": "https://wire.example.org/tags/", "label": "arms control"},
-        {"term": "region:asia", "scheme": "https://wire.example.org/tags/", "label": "asia"},
+        {"term": "topic:arms-control", "scheme": "https://wire.example.org/tags/", "label": "Arms control"},
+        {"term": "region:asia", "scheme": "https://wire.example.org/tags/", "label": "Asia"},
     ]
     assert found.get(LANG) == "ja"
     assert [child.text for child in found.iterfind("a:author/*", NS)] == [
@@ -202,8 +202,8 @@ def test_rss_carries_what_it_can_and_the_rest_as_atom_links() -> None:
     assert (found.find("source").get("url"), found.findtext("source")) == ("https://ifri.example/rss", "Ifri")
     assert [(tag.get("domain"), tag.text) for tag in found.findall("category")] == [
         ("https://wire.example.org/tags/", "Japan"),
-        ("https://wire.example.org/tags/", "arms control"),
-        ("https://wire.example.org/tags/", "asia"),
+        ("https://wire.example.org/tags/", "Arms control"),
+        ("https://wire.example.org/tags/", "Asia"),
     ]
 
 
@@ -250,6 +250,14 @@ def test_writing_dates_leaves_the_locale_of_the_process_alone(monkeypatch: pytes
 # --- JSON Feed ------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("format", ["atom", "rss", "json"])
+@pytest.mark.parametrize("title", ["Think Tank Wire", "Think Tank Wire: country:jp"])
+def test_a_channel_that_bears_the_name_of_the_site_does_not_say_it_twice(title: str, format: Format) -> None:
+    body = write(format, RICH, channel=replace(JAPAN, title=title)).body.decode()
+    assert f"{title} –" not in body
+    assert body.count(title) >= 2
+
+
 def test_json_feed_is_what_version_1_1_asks_for() -> None:
     document = json.loads(write("json", RICH).body)
     assert {name: value for name, value in document.items() if name != "items"} == {
@@ -273,7 +281,7 @@ def test_json_feed_is_what_version_1_1_asks_for() -> None:
         "date_published": "2026-11-23T08:00:00+00:00",
         "date_modified": "2026-11-24T10:00:00+00:00",
         "authors": [{"name": "Ana Lee", "url": "https://ifri.example/ana"}, {"name": "Bo"}],
-        "tags": ["Japan", "arms control", "asia"],
+        "tags": ["Japan", "Arms control", "Asia"],
         "language": "ja",
         "attachments": [
             {
@@ -411,7 +419,7 @@ def test_a_secret_in_a_feeds_address_is_not_published() -> None:
     [
         ({"title": ""}, "Two capitals."),
         ({"title": "", "content": SafeHtml(f"<p>{'Long words ' * 20}</p>")}, ("Long words " * 7).strip() + "…"),
-        ({"title": "", "content": SafeHtml("x" * 200)}, "x" * 80 + "…"),
+        ({"title": "", "content": SafeHtml("x" * 200)}, "x" * 79 + "…"),
         ({"title": "", "content": SafeHtml("")}, "https://ifri.example/1"),
         ({"title": "\x00", "content": SafeHtml("")}, "https://ifri.example/1"),
     ],

@@ -17,6 +17,7 @@ from aggregator.model.entry import Entry, Tag
 from aggregator.model.feed import Feed
 from aggregator.model.parsed import Category, Link, Person, SafeHtml, Source
 from aggregator.model.story import Story
+from aggregator.press.prose import cut, one_line
 from aggregator.steps.feedwriter.outgoing import foreign_links, iri, outgoing_links, own_pages, printable
 from aggregator.subject import plain_text
 from aggregator.urls import without_secrets
@@ -104,7 +105,7 @@ def document(
     return Document(
         id=_urn("channel", path_of(channel, "atom")),
         title=printable(channel.title) or publisher,
-        description=printable(channel.description or f"{channel.title} – {site.title}"),
+        description=printable(channel.description or _description(channel, site)),
         address=f"{site.base_url}/{path_of(channel, format)}",
         home=f"{site.base_url}/",
         publisher=publisher,
@@ -113,6 +114,11 @@ def document(
         updated=_whole_second(max((story.updated for story in stories), default=BEFORE_ANYTHING)),
         items=tuple(item_of(story, site=site, feeds=feeds) for story in stories),
     )
+
+
+def _description(channel: Channel, site: Site) -> str:
+    """The titles of the channel and the site, the site's once."""
+    return channel.title if site.title in channel.title else f"{channel.title} – {site.title}"
 
 
 def path_of(channel: Channel, format: Format) -> str:
@@ -194,17 +200,12 @@ def _author(person: Person) -> Person:
 
 def _category(tag: Tag, site: Site) -> Category:
     """The scheme and the term together are the address of the tag's page."""
-    label = tag.label or tag.name.partition(":")[2].replace("-", " ")
-    return Category(term=printable(tag.name), scheme=f"{site.base_url}/tags/", label=printable(label))
+    return Category(term=printable(tag.name), scheme=f"{site.base_url}/tags/", label=printable(tag.text))
 
 
 def _title_from(html: str) -> str:
     """The first words of the text, for an entry without a title (RSS admits them, no list of entries does)."""
-    words = " ".join(plain_text(SafeHtml(html)).split())
-    if len(words) <= _TITLE_FROM_TEXT:
-        return words
-    head = words[:_TITLE_FROM_TEXT]
-    return (head.rpartition(" ")[0] or head) + "…"
+    return cut(one_line(plain_text(SafeHtml(html))), _TITLE_FROM_TEXT)
 
 
 def _further_links(head: Entry, also_at: Sequence[Mention]) -> Iterator[Link]:
