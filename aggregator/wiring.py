@@ -366,7 +366,7 @@ class Runtime:
         ports = DeliverPorts(
             deliveries=self.deliveries, newsletters=self.newsletters, mailer=self.mailer, clock=self.clock
         )
-        return deliver(ports, self.plans.deliver, should_stop=self.stopping.is_set)
+        return deliver(ports, self.plans.deliver, should_stop=self.stopping.is_set, wait=self.stopping.wait)
 
     def _subscribe_ports(self) -> SubscribePorts:
         return SubscribePorts(subscribers=self.subscribers, newsletters=self.newsletters, clock=self.clock)

@@ -3,9 +3,11 @@
     mailer.connect > deliveries.claim > letter > mailer.send > deliveries.settle
 
 A row is `sending` on disk before the server hears of it, and one row at a time. So whatever kills us leaves at
-most one letter in doubt: it is listed as `uncertain` and never sent again by itself.
+most one letter in doubt: it is listed as `uncertain` and never sent again by itself. An answer is held until it is
+noted, however long the database is away.
 """
 
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,7 +16,7 @@ from hashlib import blake2b
 
 import structlog
 
-from aggregator.errors import UsageError
+from aggregator.errors import StoreError, UsageError
 from aggregator.model.channel import Site
 from aggregator.model.delivery import Delivery, DeliveryReport, DeliveryState, SendResult, Subscriber
 from aggregator.model.newsletter import Issue, Newsletter
@@ -29,6 +31,8 @@ PATIENCE = timedelta(hours=72)
 POLICY_REFUSALS = 10
 """So many refusals in a row that blame us and not the address: going on would only make our name worse."""
 POLICY_PAUSE = timedelta(hours=1)
+LONGEST_SETTLE_WAIT = 60.0
+"""Seconds between two attempts to note an answer, at most; the first wait is one."""
 TEST_MARK = "[Test]"
 """Begins the subject of a letter that a person sends to look at it."""
 
@@ -60,6 +64,8 @@ class _Run:
 
     ports: DeliverPorts
     plan: DeliverPlan
+    should_stop: Callable[[], bool]
+    wait: Callable[[float], object]
     counts: Counter[DeliveryState] = field(default_factory=Counter)
     issues: dict[int, Issue] = field(default_factory=dict)
 
@@ -83,24 +89,32 @@ class _Run:
 
 
 def deliver(
-    ports: DeliverPorts, plan: DeliverPlan, *, should_stop: Callable[[], bool] = lambda: False
+    ports: DeliverPorts,
+    plan: DeliverPlan,
+    *,
+    should_stop: Callable[[], bool] = lambda: False,
+    wait: Callable[[float], object] = time.sleep,
 ) -> DeliveryReport:
-    """Send what is due until nothing is, the server is down, or `should_stop` says so between two letters."""
-    run = _Run(ports, plan)
+    """Send what is due until nothing is, the server is down, or `should_stop` says so between two letters.
+
+    `wait` lets so many seconds pass while the database is away, or less when the run is to stop. A fault of ours in a
+    letter settles that one and is raised: going on might cost every reader theirs.
+    """
+    run = _Run(ports, plan, should_stop, wait)
     if not ports.deliveries.waiting(ports.clock.now(), plan.newsletters):
         return run.report()
     try:
-        return run.report(paused=_send_all(run, should_stop))
+        return run.report(paused=_send_all(run))
     finally:
         ports.mailer.close()
 
 
-def _send_all(run: _Run, should_stop: Callable[[], bool]) -> str | None:
+def _send_all(run: _Run) -> str | None:
     """Why it ended before all was sent, if it did for a reason of the server's."""
     ports = run.ports
     if reason := _policy_pause(ports):
         return reason
-    while not should_stop():
+    while not run.should_stop():
         if fault := ports.mailer.connect():
             return fault.reply
         delivery = ports.deliveries.claim(ports.clock.now(), run.plan.newsletters)
@@ -133,24 +147,57 @@ def _send(run: _Run, delivery: Delivery) -> SendResult:
     if delivery.state is DeliveryState.CANCELLED:
         run.counts[delivery.state] += 1
         return SendResult(state=delivery.state, reply="no longer subscribed")
-    result = _answer(run, delivery)
+    try:
+        message = _letter(run.plan, run.issue(delivery), delivery)
+    except ValueError as error:
+        return _settle(run, delivery, _unspeakable(error))
+    except Exception as error:
+        words = f"not sent for a fault of ours ({type(error).__name__}); the log says where"
+        _settle(run, delivery, SendResult(state=DeliveryState.DEFERRED, reply=words))
+        raise
+    sender = run.plan.newsletters[delivery.newsletter_id].address
+    try:
+        result = run.ports.mailer.send(message, sender=sender, recipient=delivery.subscriber.email)
+    except ValueError as error:
+        result = _unspeakable(error)
+    except Exception as error:  # it may have come when the server had the letter
+        words = f"a fault of ours while it was sent ({type(error).__name__}); the log says where"
+        _settle(run, delivery, SendResult(state=DeliveryState.UNCERTAIN, reply=words))
+        raise
+    return _settle(run, delivery, result)
+
+
+def _unspeakable(error: ValueError) -> SendResult:
+    """What becomes of a letter to an address that no header or command can hold: it never reached a server."""
+    return SendResult(state=DeliveryState.REFUSED, reply=f"not sent: {error}")
+
+
+def _settle(run: _Run, delivery: Delivery, result: SendResult) -> SendResult:
+    """Note what became of it, with the time of its next attempt if it has one."""
     now, retry_at = run.ports.clock.now(), None
     if result.state is DeliveryState.DEFERRED:
         result, retry_at = _deferred(delivery, result, now)
-    standing = run.ports.deliveries.settle(delivery, result, now, retry_at)
+    standing = _noted(run, delivery, result, now, retry_at)
     run.counts[result.state] += 1
     event = "deliver.settled" if standing else "deliver.claim_lost"
     log.info(event, delivery_id=delivery.id, issue_id=delivery.issue_id, state=result.state.value, code=result.code)
     return result
 
 
-def _answer(run: _Run, delivery: Delivery) -> SendResult:
-    sender = run.plan.newsletters[delivery.newsletter_id].address
-    try:
-        message = _letter(run.plan, run.issue(delivery), delivery)
-        return run.ports.mailer.send(message, sender=sender, recipient=delivery.subscriber.email)
-    except ValueError as error:  # an address no header or command can hold: it never reached a server
-        return SendResult(state=DeliveryState.REFUSED, reply=f"not sent: {error}")
+def _noted(run: _Run, delivery: Delivery, result: SendResult, now: datetime, retry_at: datetime | None) -> bool:
+    """Whether the claim still stood. The server's word is nowhere else: only who has to stop gives up noting it."""
+    seconds = 1.0
+    while True:
+        stopping = run.should_stop()
+        try:
+            return run.ports.deliveries.settle(delivery, result, now, retry_at)
+        except StoreError as error:
+            event = "deliver.not_noted" if stopping else "deliver.not_noted_yet"
+            log.error(event, delivery_id=delivery.id, state=result.state.value, reply=result.reply, error=str(error))
+            if stopping:
+                raise
+        run.wait(seconds)
+        seconds = min(2 * seconds, LONGEST_SETTLE_WAIT)
 
 
 def _letter(plan: DeliverPlan, issue: Issue, delivery: Delivery) -> bytes:
