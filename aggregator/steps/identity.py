@@ -11,7 +11,7 @@ from aggregator.model.entry import EntryKeys
 from aggregator.model.parsed import ParsedEntry, ParsedFeed
 from aggregator.urls import canonical_url, is_site_root
 
-Mark = tuple[str, ...]
+Trait = tuple[str, ...]
 """Something an entry may be known by: what kind of thing, and the thing."""
 Left = TypeVar("Left", bound=Hashable)
 
@@ -34,7 +34,7 @@ def identify(feed_id: str, feed: ParsedFeed) -> tuple[EntryKeys, ...]:
     blurred = _shared(zip(looks, names, strict=True))
     return tuple(
         EntryKeys(
-            identity=tuple(_hash(mark[0], feed_id, *mark[1:]) for mark in _marks(name, look, blurred)),
+            identity=tuple(_hash(trait[0], feed_id, *trait[1:]) for trait in _traits(name, look, blurred)),
             digest=_digest(entry, link),
         )
         for entry, link, name, look in zip(entries, links, names, looks, strict=True)
@@ -69,7 +69,7 @@ def _first_titles(entries: Iterable[ParsedEntry], guids: Iterable[str | None]) -
     ]
 
 
-def _looks(entry: ParsedEntry, page: str | None) -> Mark | None:
+def _looks(entry: ParsedEntry, page: str | None) -> Trait | None:
     """What finds an entry again whose name the publisher has renewed: its title, with its page or its text."""
     text = entry.content or entry.summary
     if page:
@@ -81,8 +81,8 @@ def _names(
     entries: Iterable[ParsedEntry],
     guids: Iterable[str | None],
     own_links: Iterable[str | None],
-    looks: Iterable[Mark | None],
-) -> list[Mark | None]:
+    looks: Iterable[Trait | None],
+) -> list[Trait | None]:
     rows = [
         (("guid", guid) if guid else ("link", link) if link else None, _dated(entry, look), look)
         for entry, guid, link, look in zip(entries, guids, own_links, looks, strict=True)
@@ -91,14 +91,14 @@ def _names(
     return [name or (dated if dated not in shared or not look else None) for name, dated, look in rows]
 
 
-def _dated(entry: ParsedEntry, look: Mark | None) -> Mark | None:
+def _dated(entry: ParsedEntry, look: Trait | None) -> Trait | None:
     """Title and date; nothing when the looks say as much and more."""
     date = entry.published_raw or entry.updated_raw or ""
     paged = look is not None and look[0] == "page"
     return None if look and (paged or not date) else ("dated", entry.title, date)
 
 
-def _marks(name: Mark | None, look: Mark | None, blurred: set[Mark]) -> Iterator[Mark]:
+def _traits(name: Trait | None, look: Trait | None, blurred: set[Trait]) -> Iterator[Trait]:
     if name:
         yield name
     if look and (not name or look not in blurred):
