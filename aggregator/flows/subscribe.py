@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from aggregator.errors import UsageError
+from aggregator.model.characters import BREAKS
 from aggregator.model.delivery import ImportReport, LineProblem, Subscriber, Subscription, SubscriptionState
 from aggregator.ports import Clock, NewsletterStore, SubscriberStore
 from aggregator.settings.addresses import read_address
@@ -23,7 +24,6 @@ LONGEST_NAME = 200
 DELIMITERS = ",;\t"
 NOT_UTF_8 = "is not UTF-8; save the file as `CSV UTF-8`"
 _UNREAD = re.compile(r"[\ud800-\udfff]")
-_CONTROLS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ def import_csv(
 
 def _evidence(source: str) -> str:
     """One line that says something; raises UsageError."""
-    line = _CONTROLS.sub(" ", source).strip()
+    line = BREAKS.sub(" ", source).strip()
     if not line:
         raise UsageError("the source of their consent is blank: say where and when these people agreed")
     return line
@@ -85,7 +85,7 @@ def _put(ports: SubscribePorts, people: list[Subscriber], newsletter_id: str, so
 
 def _person(email: str, name: str) -> Subscriber:
     """Raises ValueError."""
-    return Subscriber(email=read_address(email), name=_CONTROLS.sub(" ", name).strip()[:LONGEST_NAME] or None)
+    return Subscriber(email=read_address(email), name=BREAKS.sub(" ", name).strip()[:LONGEST_NAME] or None)
 
 
 # --- the file -------------------------------------------------------------------------------------

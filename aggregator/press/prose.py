@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 
+from aggregator.model.characters import UNWANTED
 from aggregator.model.entry import Entry
 from aggregator.model.parsed import SafeHtml
 from aggregator.subject import plain_text
 
 _READ_AHEAD = 20
 """Characters of markup looked at for each one shown, so that a long report costs no more than a note."""
-_UNSEEN = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u200b\u202a-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff]")
-"""Controls, and the marks that would turn the direction of what follows (UAX 9)."""
 _SENTENCE_END = re.compile(
     r"(?<![\s.(]\w)(?<!\b[A-Z][a-z])(?<!\bProf)(?<!\betc)(?<!\b(?:cf|vs|al|ca))[.!?…][\"'”’»)\]]*(?=\s+[^\sa-z])|[。！？][」』”]?"
 )
@@ -22,7 +21,7 @@ _APPENDED = re.compile(r"(?:The post .{1,500}? (?:appeared first|first appeared)
 
 def one_line(text: str) -> str:
     """The text on one line, without controls and direction overrides."""
-    return " ".join(_UNSEEN.sub("", text).split())
+    return " ".join(UNWANTED.sub("", " ".join(text.split())).split())
 
 
 def cut(text: str, limit: int) -> str:

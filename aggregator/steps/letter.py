@@ -14,6 +14,7 @@ from html import escape
 from urllib.parse import quote
 
 from aggregator.model.channel import Site
+from aggregator.model.characters import BREAKS
 from aggregator.model.delivery import Delivery
 from aggregator.model.newsletter import UNSUBSCRIBE_PLACEHOLDER, Issue, Newsletter
 
@@ -24,7 +25,6 @@ LONGEST_SENDER_ID = 15
 _FOLD = 78
 _ENCODED_OCTETS = 42
 """Octets in one encoded-word, so that the longest, with its header's name, is within 78 (RFC 2047 2 admits 75)."""
-_BREAKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~ ]+")
 _UNSAFE = re.compile(r"[\s\x00-\x20\x7f<>]")
 
@@ -119,7 +119,7 @@ def _phrase(text: str) -> str:
 
 def _clean(text: str) -> str:
     """The text on one line: no control characters, no separator of lines, single spaces."""
-    return _BREAKS.sub(" ", text.encode("utf-8", "replace").decode("utf-8")).strip()
+    return BREAKS.sub(" ", text.encode("utf-8", "replace").decode("utf-8")).strip()
 
 
 def _is_plain(text: str) -> bool:

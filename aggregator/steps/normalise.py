@@ -11,6 +11,7 @@ from html import escape, unescape
 
 import nh3
 
+from aggregator.model.characters import UNWANTED
 from aggregator.model.parsed import Category, Link, ParsedEntry, ParsedFeed, Person, RawEntry, RawFeed, SafeHtml, Source
 from aggregator.urls import absolute_http
 
@@ -43,13 +44,6 @@ MAX_DEPTH = 200
 """Deeper markup is kept as text: cleaning it takes time that grows with the square of its depth, and libxml2, which
 reads it later, gives up at 256."""
 
-_NONCHARACTERS = "".join(chr(plane * 0x10000 + last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
-# C0 and C1 controls but tab and newlines, surrogates, non-characters: none may stand in XML or in PostgreSQL text.
-# Direction overrides and isolates, zero-width marks, tag characters: they change what stands beside them, unseen.
-_UNWANTED = re.compile(
-    f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef{_NONCHARACTERS}"
-    "\u202a-\u202e\u2066-\u2069\u200b\u2060\ufeff\U000e0000-\U000e007f]"
-)
 _OPENED = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 _ANY_TAG = re.compile(r"<[^<>]*>")
 _UNNESTED = frozenset(
@@ -77,7 +71,7 @@ def normalise(raw: RawFeed, *, url: str) -> ParsedFeed:
     base = _base(raw.base_url, links, url)
     return ParsedFeed(
         format=raw.format,
-        title=plain_text(raw.title, is_html=raw.title_is_html),
+        title=line_of(raw.title, is_html=raw.title_is_html),
         links=links,
         language=_language(raw.language),
         rights=_line(raw.rights, MAX_TITLE),
@@ -86,7 +80,7 @@ def normalise(raw: RawFeed, *, url: str) -> ParsedFeed:
         skip_days=raw.skip_days,
         entries=tuple(_entry(entry, base, raw.language) for entry in raw.entries),
         dropped=raw.dropped,
-        warnings=tuple(plain_text(warning, is_html=False) for warning in raw.warnings),
+        warnings=tuple(line_of(warning, is_html=False) for warning in raw.warnings),
     )
 
 
@@ -107,7 +101,7 @@ def safe_html(markup: str, *, base: str | None = None) -> SafeHtml:
     return SafeHtml(clean)
 
 
-def plain_text(value: str, *, is_html: bool, limit: int = MAX_TITLE) -> str:
+def line_of(value: str, *, is_html: bool, limit: int = MAX_TITLE) -> str:
     """One line of text without markup, entities, controls and direction overrides, of at most `limit` characters.
 
     Titles are often escaped twice, so a known tag that shows once the entities are read goes too. What still reads
@@ -140,7 +134,7 @@ def _cleaned(markup: str, base: str | None) -> str:
 def _wanted(value: str) -> str:
     """`value` without unwanted characters; that there are none is seen ten times faster than by the expression."""
     spaced = value.replace("\n", " ").replace("\t", " ").replace("\xa0", " ").replace("\u202f", " ")
-    return value if spaced.isprintable() else _UNWANTED.sub("", value)
+    return value if spaced.isprintable() else UNWANTED.sub("", value)
 
 
 def _shown_image(image: re.Match[str]) -> str:
@@ -175,7 +169,7 @@ def _entry(raw: RawEntry, feed_base: str | None, feed_language: str | None) -> P
     base = _base(raw.base_url, links, feed_base)
     return ParsedEntry(
         guid=_guid(raw.guid),
-        title=plain_text(raw.title, is_html=raw.title_is_html),
+        title=line_of(raw.title, is_html=raw.title_is_html),
         links=links,
         summary=_markup(raw.summary, raw.summary_is_html, base),
         content=_markup(raw.content, raw.content_is_html, base),
@@ -249,7 +243,7 @@ def _address(href: str, base: str | None) -> str | None:
 
 def _person(person: Person, base: str | None) -> Person:
     return Person(
-        name=plain_text(person.name, is_html=True, limit=MAX_NAME),
+        name=line_of(person.name, is_html=True, limit=MAX_NAME),
         email=_line(person.email, MAX_NAME),
         uri=_address(person.uri or "", base),
     )
@@ -257,7 +251,7 @@ def _person(person: Person, base: str | None) -> Person:
 
 def _category(category: Category) -> Category:
     return Category(
-        term=plain_text(category.term, is_html=True, limit=MAX_NAME),
+        term=line_of(category.term, is_html=True, limit=MAX_NAME),
         scheme=_line(category.scheme, MAX_TITLE),
         label=_line(category.label, MAX_NAME),
     )
@@ -280,7 +274,7 @@ def _guid(guid: str | None) -> str | None:
 
 
 def _line(value: str | None, limit: int) -> str | None:
-    return (plain_text(value, is_html=True, limit=limit) or None) if value else None
+    return (line_of(value, is_html=True, limit=limit) or None) if value else None
 
 
 def _language(value: str | None) -> str | None:

@@ -1,23 +1,20 @@
 """All feeds as OPML 2.0 (http://opml.org/spec2.opml), for readers who poll by themselves."""
 
-import re
 from xml.etree import ElementTree
 
 from aggregator.model.feed import Feed
 from aggregator.settings.values import Settings
+from aggregator.steps.feedwriter.outgoing import printable
 from aggregator.urls import without_secrets
-
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 (2.2) cannot hold."""
 
 
 def opml(settings: Settings) -> bytes:
     """The document; the same feeds give the same bytes."""
     root = ElementTree.Element("opml", version="2.0")
     head = ElementTree.SubElement(root, "head")
-    ElementTree.SubElement(head, "title").text = _xml(settings.site.title)
+    ElementTree.SubElement(head, "title").text = printable(settings.site.title)
     if settings.site.contact:
-        ElementTree.SubElement(head, "ownerEmail").text = _xml(settings.site.contact)
+        ElementTree.SubElement(head, "ownerEmail").text = printable(settings.site.contact)
     body = ElementTree.SubElement(root, "body")
     for feed in sorted(settings.feeds, key=lambda feed: feed.name.casefold()):
         ElementTree.SubElement(body, "outline", _outline(feed))
@@ -37,8 +34,4 @@ def _outline(feed: Feed) -> dict[str, str]:
         "language": feed.language,
         "category": ",".join(feed.options.tags) or None,
     }
-    return {name: _xml(value) for name, value in known.items() if value}
-
-
-def _xml(text: str) -> str:
-    return _NOT_XML.sub("", text)
+    return {name: printable(value) for name, value in known.items() if value}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from aggregator.model.parsed import Category, Link, ParsedFeed, Person, RawEntry, RawFeed, Source
 from aggregator.steps import normalise as normalise_step
-from aggregator.steps.normalise import MAX_CONTENT, normalise, plain_text, safe_html
+from aggregator.steps.normalise import MAX_CONTENT, line_of, normalise, safe_html
 from aggregator.steps.parse.dispatch import parse
 from tests.steps.strict import feed_faults, markup_faults
 
@@ -145,7 +145,7 @@ def test_content_is_cut_to_its_limit_once(piece: str) -> None:
     ],
 )
 def test_text_is_one_line_without_markup(value: str, is_html: bool, expected: str) -> None:
-    assert plain_text(value, is_html=is_html) == expected
+    assert line_of(value, is_html=is_html) == expected
 
 
 def test_plain_content_becomes_paragraphs() -> None:

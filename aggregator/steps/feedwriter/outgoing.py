@@ -10,6 +10,7 @@ from html import unescape
 from urllib.parse import quote, urlsplit
 
 from aggregator.model.channel import Site
+from aggregator.model.characters import NOT_TEXT
 from aggregator.model.parsed import Link
 
 _LINK_RELATIONS = frozenset(("alternate", "enclosure", "related", "via", "license", "replies"))
@@ -17,9 +18,6 @@ _MEDIA_TYPE = re.compile(r"[\w.+!#$&^-]+/[\w.+!#$&^-]+( *;[ -~]*)?", re.ASCII)
 
 # XML 1.0 section 2.2 without C1 controls and non-characters; what lies beyond the BMP is looked at by the slow path.
 _PRINTABLE = re.compile("[\t\n\r -~\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd]*")
-_UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff\U0001fffe\U0001ffff]"
-)
 _NOT_IN_IRI = re.compile(r'[\x00- "<>\\^`{|}]')
 _LINK = re.compile(r'<a\s(?:[^<>"]+|"[^"]*")*+>')
 _HREF = re.compile(r'(?<=\s)href="([^"]*)"')
@@ -27,7 +25,7 @@ _HREF = re.compile(r'(?<=\s)href="([^"]*)"')
 
 def printable(text: str) -> str:
     """The text without characters that XML does not know or nobody can see (C0, C1, surrogates, non-characters)."""
-    return text if _PRINTABLE.fullmatch(text) else _UNPRINTABLE.sub("", text)
+    return text if _PRINTABLE.fullmatch(text) else NOT_TEXT.sub("", text)
 
 
 def iri(href: str) -> str:
