@@ -110,6 +110,15 @@ def test_every_command_named_is_there() -> None:
             assert any(f"{named} ".startswith(f"{command} ") for command in COMMANDS), (document, named)
 
 
+def test_what_is_said_to_be_missing_is_missing() -> None:
+    missing = re.findall(r"`([^`]+)`", section("running.md", "What is not in this version"))
+    assert {"doctor", "feeds add", "subscribers forget", "/api/v1", "/metrics", "/preferences"} <= set(missing)
+    there = {command.removeprefix("aggregator ") for command in COMMANDS}
+    assert [name for name in missing if name in there] == []
+    pages = (ROOT / "aggregator" / "web" / "routes.py").read_text("utf-8")
+    assert [path for path in missing if path.startswith("/") and f'"{path}"' in pages] == ["/opml"]
+
+
 # --- packages and files ---------------------------------------------------------------------------
 
 
