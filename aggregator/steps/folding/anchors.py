@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import chain, repeat
+from itertools import chain
 
 from aggregator.steps.folding.reading import hashes32
 from aggregator.subject import words_of
@@ -53,11 +53,14 @@ _SHARE = 8
 
 def language_of(words: Sequence[str], declared: str | None) -> str:
     """Two letters: of the language the text is seen to be in, else of the one it is said to be in, else none."""
-    heard = Counter(chain.from_iterable(map(_SPOKEN.get, words[:_BEGINNING], repeat(()))))
-    (first, language), (second, _), *_ = sorted([*((n, spoken) for spoken, n in heard.items()), (0, ""), (0, "")])[::-1]
-    if first >= max(_HEARD, len(words[:_BEGINNING]) // _SHARE) and first * 3 >= second * 4:
+    beginning = words[:_BEGINNING]
+    heard = Counter(chain.from_iterable(_SPOKEN[word] for word in beginning if word in _SPOKEN))
+    counts = [(0, ""), (0, ""), *((count, language) for language, count in heard.items())]
+    (second, _), (first, language) = sorted(counts)[-2:]
+    if first >= max(_HEARD, len(beginning) // _SHARE) and first * 3 >= second * 4:
         return language
-    return (declared or "")[:2]
+    said = (declared or "").partition("-")[0]
+    return said if len(said) == 2 else ""
 
 
 def names(text: str) -> frozenset[int]:

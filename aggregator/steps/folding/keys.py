@@ -21,6 +21,7 @@ RUNS_OF_LEAD, RUNS = 8, 4
 _UNSAID, _NAMED = 0, 1
 """Notes: none, and an address or DOI that is another's; a language's two letters make a larger number."""
 _OCTETS = struct.calcsize("<qH")
+_SIGN = 1 << 63
 
 
 def with_sketch(keys: EntryKeys, sketch: Sketch, title: str) -> EntryKeys:
@@ -68,9 +69,6 @@ def _narrow(values: Iterable[int], kind: FoldKey) -> list[int]:
 def _wide(values: Iterable[int], kind: FoldKey) -> list[int]:
     """Hashes of 64 bits, each with its kind in the place of its lowest bits, signed as databases keep integers."""
     return [((value ^ _SIGN) - _SIGN) & -FOLD_KINDS | kind for value in values]
-
-
-_SIGN = 1 << 63
 
 
 def _packed(keys: FoldKeys) -> bytes:

@@ -23,6 +23,8 @@ MAX_OUTS = 6
 MAX_DOIS = 2
 """A text with more DOIs lists what it read."""
 _REPEATED = 3
+"""So many entries of a document link what is no work, but a page of the publisher."""
+_LINKS = 40
 _HREF = re.compile(r'<a\b[^<>]*?\bhref="(https?://[^"]+)"')
 
 
@@ -115,19 +117,19 @@ def _shared(addresses: Sequence[Sequence[str]], entries: Sequence[ParsedEntry]) 
 def _links(entry: ParsedEntry) -> list[str]:
     """Canonical addresses that the text and the hreflang links lead to, each once, in order."""
     markup = entry.content + entry.summary
-    given = [*(link.href for link in entry.links if link.rel in ("alternate", "related", "via", "canonical"))]
-    forms = (canonical_url(address) for address in (*given, *_HREF.findall(markup)[:40]))
+    given = [link.href for link in entry.links if link.rel in ("alternate", "related", "via", "canonical")]
+    forms = (canonical_url(address) for address in (*given[:_LINKS], *_HREF.findall(markup)[:_LINKS]))
     return list(dict.fromkeys(form for form in forms if form and not is_site_root(form)))
 
 
 def _dois(entry: ParsedEntry) -> set[str]:
     """Its own: said to be so, or its address."""
-    return {doi.lower() for doi in (entry.doi, *dois_in(unquote(entry.url or ""))) if doi}
+    return {doi.lower() for doi in (entry.doi, *dois_in(unquote(entry.url or ""))[:MAX_DOIS]) if doi}
 
 
 def _cited(entry: ParsedEntry) -> set[str]:
     """Those its text names, unless they are many."""
-    named = {found.lower().rstrip(".,;)") for found in dois_in(f"{entry.content} {entry.summary}")}
+    named = {doi.lower() for doi in dois_in(f"{entry.content} {entry.summary}")}
     return named if len(named) <= MAX_DOIS else set()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from itertools import permutations
 
 from aggregator.steps.folding.sketch import Sketch
 from aggregator.steps.folding.titles import contains, differ_in_figures, likeness, read_title
@@ -96,9 +97,9 @@ class Pair:
     @cached_property
     def quoted(self) -> float:
         """How much of the shorter text's beginning stands anywhere in the other; for pairs that are named together."""
-        short, long = sorted(self.sketches, key=lambda sketch: sketch.length)
-        share, shared = _share(_at(short.lead, long.scale), long.sample)
-        return max(self.contained, share if shared >= 2 else 0.0)
+        ways = ((short, long) for short, long in permutations(self.sketches) if short.length <= long.length)
+        shares = (_share(_at(short.lead, long.scale), long.sample) for short, long in ways)
+        return max((self.contained, *(share for share, shared in shares if shared >= 2)))
 
     @property
     def ratio(self) -> float:

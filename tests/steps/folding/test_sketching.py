@@ -61,6 +61,8 @@ def test_its_own_doi_is_told_from_those_it_names_and_many_are_a_bibliography() -
     cites = sketch(parsed("Three", content=SafeHtml("<p>See doi:10.5555/abc.</p>")))
     assert own.dois == by_address.dois == cites.cited != frozenset()
     assert own.cited == cites.dois == frozenset()
+    crowd = "&".join(f"10.5555/{number}" for number in range(150))
+    assert len(sketch(parsed("Five", links=(Link(href=f"https://one.example/{crowd}"),))).dois) == 2
     many = "".join(f"<p>10.5555/{number}</p>" for number in range(3))
     assert sketch(parsed("Four", content=SafeHtml(many))).cited == frozenset()
 
@@ -86,6 +88,7 @@ def test_a_list_of_works_is_known_as_one() -> None:
         ("El consejo de la ciudad ha votado por un puente que no quería nadie en los barrios", None, "es"),
         ("Byrådet har vedtaget det og der er ikke en, som har fortalt, at det er den dyreste bro", "da", "da"),
         ("Brücke", "de-at", "de"),
+        ("Tulay", "fil", ""),
         ("1 2 3", None, ""),
     ],
 )

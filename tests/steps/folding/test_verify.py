@@ -82,6 +82,15 @@ def test_the_first_rule_that_speaks_decides_whichever_came_first(
     assert found == back
 
 
+def test_of_two_texts_of_one_length_each_may_be_the_one_that_is_quoted() -> None:
+    page = witness("A note", urls=PAGE, lead=RUNS, sample=frozenset(range(1, 100, 2)))
+    quoting = witness("Elsewhere", feed="b", outs=PAGE, lead=frozenset(range(1001, 1100, 2)), sample=RUNS)
+    found, back = judge(page, quoting), judge(quoting, page)
+    assert found == back
+    assert found is not None
+    assert found.rule == "links-to"
+
+
 def test_the_evidence_says_what_the_rule_went_by() -> None:
     found = judge(witness(), witness("Unlike", feed="b"))
     assert found is not None
