@@ -7,7 +7,6 @@ here the letters are looked at, and what was heard is held against what was decl
 from __future__ import annotations
 
 import re
-from collections import Counter
 
 from aggregator.model.parsed import ParsedEntry, SafeHtml
 from aggregator.subject import plain_text
@@ -28,9 +27,9 @@ _SCRIPTS = {
     "kana": "\u3040-\u30ff",
     "han": "\u4e00-\u9fff",
     "hangul": "\uac00-\ud7af",
-    "latin": "A-Za-z\u00c0-\u024f",
 }
-_LETTERS = re.compile("|".join(f"(?P<{name}>[{letters}])" for name, letters in _SCRIPTS.items()))
+_LETTERS = {name: re.compile(f"[{letters}]") for name, letters in _SCRIPTS.items()}
+_LATIN, _OTHER = re.compile("[A-Za-z\u00c0-\u024f]"), re.compile(f"[{''.join(_SCRIPTS.values())}]")
 _LANGUAGES = {
     "cyrillic": ("ru", "uk", "be", "bg", "sr", "mk", "kk", "ky", "tg", "mn"),
     "greek": ("el",),
@@ -75,11 +74,12 @@ def _beginning(entry: ParsedEntry) -> str:
 
 def _by_letters(text: str, said: str | None) -> str | None:
     """The language that the letters show; None when they are Latin, or too few."""
-    if text.isascii():
+    if not _OTHER.search(text):
         return None
-    counts = Counter(found.lastgroup or "" for found in _LETTERS.finditer(text))
-    total = sum(counts.values())
-    if counts["kana"] * _KANA > total and counts["latin"] * 2 < total:
+    counts = {name: len(letters.findall(text)) for name, letters in _LETTERS.items()}
+    latin = len(_LATIN.findall(text))
+    total = latin + sum(counts.values())
+    if counts["kana"] * _KANA > total and latin * 2 < total:
         return _among("kana", said, text)
     script = max(_LANGUAGES, key=lambda name: counts[name])
     return _among(script, said, text) if counts[script] * _PARTS[script in _DENSE] > total else None
