@@ -11,7 +11,7 @@ from aggregator.model.channel import Publication
 from aggregator.model.delivery import Delivery, DeliveryState, SendResult, Subscriber, Subscription, SubscriptionState
 from aggregator.model.entry import Entry, KnownEntry
 from aggregator.model.feed import Feed, FeedState
-from aggregator.model.newsletter import Issue, Newsletter, Slot
+from aggregator.model.newsletter import Issue, IssueSummary, Newsletter, Slot
 from aggregator.model.poll import FeedUpdate, FetchOutcome, FetchRequest, PollOutcome
 from aggregator.model.search import Indexed, Order, Stale
 from aggregator.model.story import Candidate, Clustering, FoldKeys, Holder, Member, Story, StoryLink
@@ -187,7 +187,9 @@ class NewsletterStore(Protocol):
     def told(self, newsletter_id: str, story_ids: Collection[str]) -> Collection[str]:
         """Those of these Stories that stand in one of its Issues."""
 
-    def issues(self, newsletter_id: str, *, before: int | None = None, limit: int | None = None) -> Sequence[Issue]:
+    def issues(
+        self, newsletter_id: str, *, before: int | None = None, limit: int | None = None
+    ) -> Sequence[IssueSummary]:
         """Newest first, those with a number below `before`; all unless limited."""
 
     def issue(self, newsletter_id: str, number: int) -> Issue | None: ...

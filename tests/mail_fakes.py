@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from aggregator.errors import ConflictError, NotFoundError
 from aggregator.model.channel import Site
 from aggregator.model.delivery import Delivery, DeliveryState, SendResult, Subscriber, Subscription, SubscriptionState
-from aggregator.model.newsletter import Issue, Newsletter, Rendering, Slot
+from aggregator.model.newsletter import Issue, IssueSummary, Newsletter, Rendering, Slot
 
 WEEKLY = Newsletter(
     id="weekly",
@@ -111,14 +111,20 @@ class MemoryMailStore:
         return self._told(newsletter_id) & set(story_ids)
 
     def _told(self, newsletter_id: str) -> set[str]:
-        return {story_id for issue in self.issues(newsletter_id) for story_id in issue.story_ids}
+        return {story_id for issue in self.whole(newsletter_id) for story_id in issue.story_ids}
 
-    def issues(self, newsletter_id: str, *, before: int | None = None, limit: int | None = None) -> Sequence[Issue]:
-        own = [issue for issue in reversed(self._issues) if issue.newsletter_id == newsletter_id]
-        return [issue for issue in own if before is None or issue.number < before][:limit]
+    def issues(
+        self, newsletter_id: str, *, before: int | None = None, limit: int | None = None
+    ) -> Sequence[IssueSummary]:
+        own = self.whole(newsletter_id)
+        return [issue.summary for issue in own if before is None or issue.number < before][:limit]
 
     def issue(self, newsletter_id: str, number: int) -> Issue | None:
-        return next((issue for issue in self.issues(newsletter_id) if issue.number == number), None)
+        return next((issue for issue in self.whole(newsletter_id) if issue.number == number), None)
+
+    def whole(self, newsletter_id: str) -> Sequence[Issue]:
+        """Its Issues with all they hold, newest first."""
+        return [issue for issue in reversed(self._issues) if issue.newsletter_id == newsletter_id]
 
     def put(
         self, people: Sequence[Subscriber], newsletter_id: str, state: SubscriptionState, source: str, now: datetime

@@ -125,9 +125,7 @@ def issues(context: typer.Context, newsletter: NewsletterId, as_json: Json = Fal
     with runtime_of(context) as runtime:
         runtime.newsletters.slot(newsletter)
         found = runtime.newsletters.issues(newsletter)
-    rows = [
-        {"number": issue.number, "created_at": issue.created_at, "stories": len(issue.story_ids)} for issue in found
-    ]
+    rows = [{"number": issue.number, "created_at": issue.created_at, "stories": issue.stories} for issue in found]
     if as_json:
         print_json(rows)
     else:

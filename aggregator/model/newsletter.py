@@ -84,6 +84,16 @@ class Rendering:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IssueSummary:
+    """What a list of Issues shows of each."""
+
+    number: int
+    created_at: datetime
+    subject: str
+    stories: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
     """One number of a Newsletter, stored and never altered afterwards; numbers count from 1."""
 
@@ -93,3 +103,13 @@ class Issue:
     created_at: datetime
     rendering: Rendering
     story_ids: tuple[str, ...]
+
+    @property
+    def summary(self) -> IssueSummary:
+        """What a list shows of it."""
+        return IssueSummary(
+            number=self.number,
+            created_at=self.created_at,
+            subject=self.rendering.subject,
+            stories=len(self.story_ids),
+        )

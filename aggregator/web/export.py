@@ -79,8 +79,9 @@ def _archive(context: WebContext, pages: Pages) -> Iterator[tuple[str, str]]:
     for letter in settings.newsletters:
         issues = tuple(context.newsletters.issues(letter.id))
         yield f"newsletters/{letter.id}/index.html", pages.newsletter(letter.id, Archive(issues=issues, newest=True))
-        for issue in issues:
-            yield f"newsletters/{letter.id}/{issue.number}/index.html", public_file(issue, settings.site)
+        for number in (issue.number for issue in issues):
+            if issue := context.newsletters.issue(letter.id, number):
+                yield f"newsletters/{letter.id}/{number}/index.html", public_file(issue, settings.site)
 
 
 def _channel_stories(context: WebContext) -> dict[str, Story]:

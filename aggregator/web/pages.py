@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from aggregator.errors import NotFoundError, QueryError
 from aggregator.model.feed import FeedState
-from aggregator.model.newsletter import Issue
+from aggregator.model.newsletter import IssueSummary
 from aggregator.model.story import Story
 from aggregator.ports import NewsletterStore, StoryStore
 from aggregator.query import parse_query
@@ -45,7 +45,7 @@ def listing(store: StoryStore, before: int | None, *, tag: str | None = None, fe
 class Archive:
     """One page of issues; `older` is the number to go on below, None on the last page."""
 
-    issues: tuple[Issue, ...]
+    issues: tuple[IssueSummary, ...]
     newest: bool
     older: int | None = None
 

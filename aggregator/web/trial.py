@@ -65,7 +65,7 @@ _ISSUE = Issue(
     rendering=Rendering(subject="Subject", html="", text=""),
     story_ids=("story",),
 )
-_ISSUES = Archive(issues=(_ISSUE,), newest=False, older=1)
+_ISSUES = Archive(issues=(_ISSUE.summary,), newest=False, older=1)
 _FINDING = Finding(stories=_LISTING.stories, further=1)
 _FAULT = QueryError("no", text="(", position=0)
 

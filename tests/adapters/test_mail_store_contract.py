@@ -175,11 +175,12 @@ def test_issues_count_from_one_per_newsletter_and_keep_what_they_hold(store: Sto
     sync(store, WEEKLY, DAILY)
     first, second, other = record(store, "weekly", "a"), record(store, "weekly", "b", "c"), record(store, "daily", "a")
     assert [issue.number for issue in (first, second, other)] == [1, 2, 1]
-    assert store.issues("weekly") == [second, first]
+    assert store.issues("weekly") == [second.summary, first.summary]
+    assert store.issue("weekly", 2) == second
     assert store.issue("weekly", 3) is None
     assert store.issues("nothing") == []
-    assert store.issues("weekly", limit=1) == [second]
-    assert store.issues("weekly", before=second.number, limit=5) == [first]
+    assert store.issues("weekly", limit=1) == [second.summary]
+    assert store.issues("weekly", before=second.number, limit=5) == [first.summary]
 
 
 def test_a_due_time_of_none_stays(store: Store) -> None:
@@ -358,6 +359,17 @@ def test_answers_are_told_latest_first(store: Store) -> None:
         store.settle(claim(store), result, MONDAY + timedelta(minutes=minute), retry_at)
     assert [row.state for row in store.answered(10)] == [DeliveryState.REFUSED, DeliveryState.ACCEPTED]
     assert [row.policy for row in store.answered(1)] == [True]
+
+
+def test_a_list_of_issues_reads_no_letter() -> None:
+    with database_of("sqlite") as database:
+        store = SqlStore(database)
+        queued(store, "ana@example.org")
+        seen: list[str] = []
+        event.listen(database.main, "before_cursor_execute", lambda *call: seen.append(call[2]))
+        store.issues("weekly")
+        assert "issues.subject" in seen[-1]
+        assert "issues.html" not in seen[-1]
 
 
 def test_the_next_row_is_found_along_an_index(tmp_path: Path) -> None:

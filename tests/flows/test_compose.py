@@ -403,7 +403,7 @@ def test_every_story_is_in_exactly_one_issue(events: list[tuple[str, int]]) -> N
     world.renderer.broken.clear()
     world.clock.advance(days=2)
     world.compose()
-    issues = world.store.issues("daily")
+    issues = world.store.whole("daily")
     sent = [story_id for issue in issues for story_id in issue.story_ids]
     assert sorted(sent) == sorted(story.id for story in world.stories.stories)
     assert [issue.number for issue in issues] == list(range(len(issues), 0, -1))

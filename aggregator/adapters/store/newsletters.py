@@ -4,20 +4,19 @@ compose: ... rendering > **issue + one queued Delivery per Subscription**
 """
 
 import secrets
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, Update, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, Select, Update, bindparam, case, func, insert, or_, select, update
 
 from aggregator.adapters.store.engine import Database, Insert, upsert
 from aggregator.adapters.store.entries import chunks
 from aggregator.adapters.store.schema import deliveries, issue_stories, issues, newsletters, subscriptions
 from aggregator.errors import NotFoundError
 from aggregator.model.delivery import DeliveryState, SubscriptionState
-from aggregator.model.newsletter import Issue, Newsletter, Rendering, Slot
+from aggregator.model.newsletter import Issue, IssueSummary, Newsletter, Rendering, Slot
 
 LONGEST_GAP = timedelta(days=32)
 """No schedule leaves more days between two runs; a due time further off was set by a clock that was wrong."""
@@ -73,36 +72,25 @@ class SqlNewsletterStore:
                 for story_id in connection.scalars(own.where(issue_stories.c.story_id.in_(ids)))
             }
 
-    def issues(self, newsletter_id: str, *, before: int | None = None, limit: int | None = None) -> Sequence[Issue]:
+    def issues(
+        self, newsletter_id: str, *, before: int | None = None, limit: int | None = None
+    ) -> Sequence[IssueSummary]:
         """Newest first, those with a number below `before`; all unless limited."""
-        query = select(issues).where(issues.c.newsletter_id == newsletter_id).limit(limit)
-        return self._issues(query if before is None else query.where(issues.c.number < before))
+        query = _summaries().where(issues.c.newsletter_id == newsletter_id).order_by(issues.c.number.desc())
+        below = query if before is None else query.where(issues.c.number < before)
+        with self._database.read() as connection:
+            return [IssueSummary(**row) for row in connection.execute(below.limit(limit)).mappings()]
 
     def issue(self, newsletter_id: str, number: int) -> Issue | None:
         """The Issue of that number, or None."""
         query = select(issues).where(issues.c.newsletter_id == newsletter_id, issues.c.number == number)
-        found = self._issues(query)
-        return found[0] if found else None
+        with self._database.read() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+            return row and _issue(row, _story_ids(connection, row["id"]))
 
     def _slots(self, query: Select[Any]) -> list[Slot]:
         with self._database.read() as connection:
             return _read_slots(connection, query)
-
-    def _issues(self, query: Select[Any]) -> list[Issue]:
-        with self._database.read() as connection:
-            rows = connection.execute(query.order_by(issues.c.number.desc())).mappings().all()
-            contents = _story_ids(connection, [row["id"] for row in rows])
-        return [
-            Issue(
-                id=row["id"],
-                newsletter_id=row["newsletter_id"],
-                number=row["number"],
-                created_at=row["created_at"],
-                rendering=Rendering(subject=row["subject"], html=row["html"], text=row["text"]),
-                story_ids=contents[row["id"]],
-            )
-            for row in rows
-        ]
 
 
 def _config_row(newsletter: Newsletter, due_at: datetime, last_seq: int) -> dict[str, Any]:
@@ -151,12 +139,26 @@ def _read_slots(connection: Connection, query: Select[Any]) -> list[Slot]:
     ]
 
 
-def _story_ids(connection: Connection, issue_ids: Collection[int]) -> Mapping[int, tuple[str, ...]]:
-    query = select(issue_stories).where(issue_stories.c.issue_id.in_(issue_ids)).order_by(issue_stories.c.position)
-    found: defaultdict[int, tuple[str, ...]] = defaultdict(tuple)
-    for row in connection.execute(query):
-        found[row.issue_id] += (row.story_id,)
-    return found
+def _summaries() -> Select[Any]:
+    """Without the letters themselves, of which one may have a hundred kilobytes."""
+    stories = select(func.count()).where(issue_stories.c.issue_id == issues.c.id).scalar_subquery()
+    return select(issues.c.number, issues.c.created_at, issues.c.subject, stories.label("stories"))
+
+
+def _issue(row: RowMapping, story_ids: tuple[str, ...]) -> Issue:
+    return Issue(
+        id=row["id"],
+        newsletter_id=row["newsletter_id"],
+        number=row["number"],
+        created_at=row["created_at"],
+        rendering=Rendering(subject=row["subject"], html=row["html"], text=row["text"]),
+        story_ids=story_ids,
+    )
+
+
+def _story_ids(connection: Connection, issue_id: int) -> tuple[str, ...]:
+    own = select(issue_stories.c.story_id).where(issue_stories.c.issue_id == issue_id)
+    return tuple(connection.scalars(own.order_by(issue_stories.c.position)))
 
 
 def _insert_issue(connection: Connection, issue: Issue) -> int:
