@@ -1,7 +1,7 @@
 """The one place that builds adapters from Settings and hands them to flows.
 
 A `Runtime` is everything one process needs. Its methods are the tasks: a command calls one of them once, the
-worker's clock (`working`) calls `tick`, `compose` and `deliver` again and again.
+worker (`worker.py`) again and again.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
-from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +24,6 @@ from filelock import FileLock, Timeout
 
 from aggregator.adapters.config_watch import ConfigWatcher
 from aggregator.adapters.fetcher import AiohttpFetcher
-from aggregator.adapters.jobs_embedded import EmbeddedJobs
 from aggregator.adapters.mailer import OutboxMailer, SmtpMailer
 from aggregator.adapters.parser_pool import ParserPool
 from aggregator.adapters.store.deliveries import SqlDeliveryStore
@@ -42,16 +40,16 @@ from aggregator.adapters.store.stories import SqlStoryStore
 from aggregator.adapters.store.subscribers import SqlSubscriberStore
 from aggregator.adapters.store.tags import SqlTagStore
 from aggregator.errors import BusyError, ConfigError, NotFoundError, Problem, StoreError
-from aggregator.flows.compose import ComposePlan, ComposePorts, compose, compose_one, preview
-from aggregator.flows.deliver import DeliverPlan, DeliverPorts, deliver, sample_letter, send_test
+from aggregator.flows.compose import ComposePorts, compose, compose_one, preview
+from aggregator.flows.deliver import DeliverPorts, deliver, sample_letter, send_test
 from aggregator.flows.finding import FindPorts, find
 from aggregator.flows.foresee import ForeseePlan, ForeseePorts, foresee
 from aggregator.flows.indexing import catch_up
 from aggregator.flows.ingest import ingest
-from aggregator.flows.publish import PublishPlan, PublishPorts, build, publish
+from aggregator.flows.publish import PublishPorts, build, publish
 from aggregator.flows.refold import RefoldPorts
-from aggregator.flows.refresh import Progress, RefreshPlan, RefreshPorts, refresh
-from aggregator.flows.retag import Retagging, RetagPlan, retag
+from aggregator.flows.refresh import Progress, RefreshPorts, refresh
+from aggregator.flows.retag import Retagging, retag
 from aggregator.flows.subscribe import SubscribePorts, add_one, import_csv
 from aggregator.model.applied import Applied
 from aggregator.model.channel import Channel, Format, Publication
@@ -62,31 +60,21 @@ from aggregator.model.newsletter import Issue
 from aggregator.model.poll import FetchOutcome, FetchRequest, PollOutcome, RefreshReport
 from aggregator.model.search import Finding, Order
 from aggregator.model.vitals import Health
+from aggregator.plans import EVERYTHING, Plans, tagger_of
 from aggregator.ports import Mailer
 from aggregator.query import Query, parse_query
 from aggregator.schedule import parse_schedule
-from aggregator.settings.loading import ensure_secret, find_shipped, load_settings
+from aggregator.settings.loading import ensure_secret, load_settings
 from aggregator.settings.values import Polling, Settings
-from aggregator.steps.folding.verify import TEXT_DAYS
-from aggregator.steps.rendering import Renderer
 from aggregator.steps.signing import Signer
-from aggregator.steps.tagging.renewing import version_of
-from aggregator.steps.tagging.tagger import Tagger, compile_tagger
 
 log = structlog.get_logger()
 
-EVERYTHING = ""
-"""The id of the channel that holds every Story, at `/feed.atom`."""
 READER = f"aggregator {version('aggregator')}, feedparser {version('feedparser')}"
 """What reads documents: another may see more in what is unchanged."""
-TICK, COMPOSE, DELIVER, RETAG = (timedelta(seconds=seconds) for seconds in (15, 20, 5, 5))
-FIRST_ROUND = timedelta(hours=1)
-"""How long Issues wait at most for the first round of polls after a start: after a pause, none goes out without
-what the pause held back."""
+OUTBOX = "outbox"
 BEFORE_A_SEARCH, IN_A_TICK = 500, 5_000
 """Stories that the search index takes in at most, where somebody waits for it and where nobody does."""
-LETTING_GO_SECONDS = 4
-"""How long work under way may take to end by itself once a process is told to stop, before it is cut short."""
 
 
 class SystemClock:
@@ -94,53 +82,6 @@ class SystemClock:
 
     def now(self) -> datetime:
         return datetime.now(UTC)
-
-
-class Plans:
-    """One version of feeds.yaml as the flows need it, worked out once; raises TemplateError."""
-
-    def __init__(self, settings: Settings, signer: Signer) -> None:
-        site, feeds = settings.site, {feed.id: feed for feed in settings.feeds}
-        newsletters = {letter.id: letter for letter in settings.newsletters}
-        channels = (Channel(id=EVERYTHING, title=site.title, size=100), *settings.channels)
-
-        def unsubscribe_url(subscriber_id: int, newsletter_id: str) -> str:
-            return f"{site.base_url}/unsubscribe/{signer.unsubscribe_token(subscriber_id, newsletter_id)}"
-
-        self._settings = settings
-        self.publish = PublishPlan(site=site, channels=channels, feeds=feeds)
-        self.compose = ComposePlan(newsletters=newsletters, site=site, feeds=feeds, renderer=read_templates())
-        self.deliver = DeliverPlan(newsletters=newsletters, site=site, unsubscribe_url=unsubscribe_url)
-
-    @cached_property
-    def tagger(self) -> Tagger:
-        """Made when first asked for: the words of the taxonomy take a fifth of a second to put in order."""
-        return _tagger(self._settings)
-
-    @cached_property
-    def tagging(self) -> str:
-        """The version of the tags that all this gives."""
-        given, program = self._settings, version("aggregator")
-        taxonomy, language = given.taxonomy.version, given.site.language
-        return version_of(given.feeds, given.rules, taxonomy=taxonomy, language=language, program=program)
-
-    @property
-    def refresh(self) -> RefreshPlan:
-        return RefreshPlan(feeds=self.publish.feeds, every=self._settings.polling.every, tagger=self.tagger)
-
-    @property
-    def retag(self) -> RetagPlan:
-        return RetagPlan(feeds=self.publish.feeds, tagger=self.tagger, version=self.tagging)
-
-
-def _tagger(settings: Settings) -> Tagger:
-    return compile_tagger(settings.taxonomy, settings.rules, language=settings.site.language)
-
-
-def read_templates() -> Renderer:
-    """The templates of letters, read and tried; raises TemplateError."""
-    files = sorted((find_shipped("templates") / "mail").iterdir())
-    return Renderer({file.name: file.read_text(encoding="utf-8") for file in files})
 
 
 class Runtime:
@@ -168,9 +109,6 @@ class Runtime:
         self._fetcher: AiohttpFetcher | None = None
         self._parser: ParserPool | None = None
         self._limits: Polling | None = None
-        self._first_round = threading.Event()
-        self._published: tuple[object, ...] = ()
-        self._forgotten: date | None = None
         self._use(settings)
 
     def __enter__(self) -> Self:
@@ -182,12 +120,23 @@ class Runtime:
         self.interrupt()
         self.database.close()
 
+    def let_go(self) -> None:
+        """Begin nothing new: what is under way ends where it can."""
+        self.stopping.set()
+        if self._fetcher is not None:
+            self._fetcher.close()
+
     def interrupt(self) -> None:
         """Cut short what is under way: polls stay due, a letter at hand ends as what it then is."""
         for adapter in (self._fetcher, self._parser, self.mailer):
             if adapter is not None:
                 adapter.close()
         self._fetcher = self._parser = None
+
+    @property
+    def outbox(self) -> Path | None:
+        """Where letters go when no mail server is named."""
+        return None if self.settings.smtp_url else Path(self.settings.data_dir) / OUTBOX
 
     # --- the configuration ------------------------------------------------------------------------
 
@@ -313,28 +262,9 @@ class Runtime:
         ports = FindPorts(search=self.search, stories=self.stories, clock=self.clock)
         return find(ports, query, limit=limit, order=order, below=below)
 
-    def tick(self) -> None:
-        """Poll what is due, and publish when that or feeds.yaml changed anything."""
-        self.facts.record_tick(self.clock.now())
-        self._forget_old_keys()
-        if mended := self.feeds.mend_clock(self.clock.now()):
-            log.warning("clock.put_back", feeds=mended, why="they were checked at a time that is yet to come")
-        if states := self.feeds.due(self.clock.now()):
-            report = self.poll(states)
-            log.info("poll", **{name: getattr(report, name) for name in ("feeds", "fetched", "failed", "entries_new")})
-        self._first_round.set()
-        hour = self.clock.now().replace(minute=0, second=0, microsecond=0)  # a query may name an age, as `since:7d`
-        shown = (self.stories.version(), self.plans, hour)
-        if shown != self._published and not self.stopping.is_set():
-            self.publish()
-            self._published = shown
+    def index(self) -> None:
+        """Have the search index take in what is new."""
         catch_up(self.search, at_most=IN_A_TICK, should_stop=self.stopping.is_set)
-
-    def _forget_old_keys(self) -> None:
-        """Once a day: what was seen long ago is folded with nothing new, but for its address."""
-        if self._forgotten != (today := self.clock.now().date()):
-            self._forgotten = today
-            self.folds.forget(self.clock.now() - TEXT_DAYS)
 
     # --- newsletters ------------------------------------------------------------------------------
 
@@ -396,39 +326,6 @@ class Runtime:
                 f"another worker polls and sends for this database (it holds {path}); stop it first, or let it work"
             ) from error
 
-    @contextmanager
-    def working(self) -> Iterator[None]:
-        """Tick in the background until the block ends; then let go of the work at hand within seconds."""
-        with self.exclusive():
-            if doubtful := self.deliveries.recover(self.clock.now()):
-                log.warning("deliveries.uncertain", count=doubtful, why="a worker ended while it sent them")
-            if self.settings.smtp_url is None:
-                log.warning("mail.outbox", folder=str(_outbox(self.settings)), why="no mail server is named")
-            started = self.clock.now()
-
-            def compose_in_time() -> None:
-                if self._first_round.is_set() or self.clock.now() - started > FIRST_ROUND:
-                    self.compose()
-
-            tasks: dict[str, tuple[Callable[[], object], timedelta]] = {
-                "tick": (self.tick, TICK),
-                "compose": (compose_in_time, COMPOSE),
-                "deliver": (self.deliver, DELIVER),
-                "retag": (self.retag, RETAG),
-            }
-            jobs = EmbeddedJobs(tasks)
-            jobs.start()
-            try:
-                yield
-            finally:
-                self.stopping.set()
-                cut = threading.Timer(LETTING_GO_SECONDS, self.interrupt)
-                cut.start()
-                if self._fetcher is not None:
-                    self._fetcher.close()
-                jobs.stop()
-                cut.cancel()
-
     def health(self) -> Health:
         """How this installation fares."""
         return Health(
@@ -456,7 +353,7 @@ def look_ahead(
         )
         plan = ForeseePlan(
             feeds=settings.feeds,
-            tagger=_tagger(settings),
+            tagger=tagger_of(settings),
             channels=settings.channels,
             newsletters=settings.newsletters,
         )
@@ -481,11 +378,7 @@ def _fetcher(polling: Polling, contact: str) -> AiohttpFetcher:
 def _mailer(settings: Settings) -> Mailer:
     if settings.smtp_url:
         return SmtpMailer(settings.smtp_url)
-    return OutboxMailer(_outbox(settings))
-
-
-def _outbox(settings: Settings) -> Path:
-    return Path(settings.data_dir) / "outbox"
+    return OutboxMailer(Path(settings.data_dir) / OUTBOX)
 
 
 @contextmanager

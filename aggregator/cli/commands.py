@@ -22,11 +22,13 @@ from aggregator.cli.session import config_path, runtime_of, settings_of
 from aggregator.demo.script import run_demo
 from aggregator.demo.summary import as_lines
 from aggregator.model.poll import RefreshReport
+from aggregator.plans import read_templates
 from aggregator.settings.advice import advice
 from aggregator.web.export import export
 from aggregator.web.serve import context_of, listen, serve
 from aggregator.web.trial import try_pages
-from aggregator.wiring import Runtime, read_templates, watch_config
+from aggregator.wiring import Runtime, watch_config
+from aggregator.worker import working
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -95,7 +97,7 @@ def run(context: typer.Context, host: Host = "127.0.0.1", port: Port = 8000) -> 
     with (
         listen(host, port) as listener,
         runtime_of(context) as runtime,
-        runtime.working(),
+        working(runtime),
         watch_config(runtime, config_path(context)),
     ):
         serve(runtime, listener)
@@ -118,7 +120,7 @@ def worker(context: typer.Context) -> None:
     """Only the worker: polls, publishes, composes and delivers until it is told to stop."""
     with runtime_of(context) as runtime:
         _stop_on_signals(runtime)
-        with runtime.working(), watch_config(runtime, config_path(context)):
+        with working(runtime), watch_config(runtime, config_path(context)):
             runtime.stopping.wait()
 
 

@@ -1,0 +1,73 @@
+"""One version of feeds.yaml as the flows need it: Settings in, a plan for each flow out.
+
+wiring: Settings > **Plans** > refresh, retag, publish, compose, deliver
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from importlib.metadata import version
+
+from aggregator.flows.compose import ComposePlan
+from aggregator.flows.deliver import DeliverPlan
+from aggregator.flows.publish import PublishPlan
+from aggregator.flows.refresh import RefreshPlan
+from aggregator.flows.retag import RetagPlan
+from aggregator.model.channel import Channel
+from aggregator.settings.loading import find_shipped
+from aggregator.settings.values import Settings
+from aggregator.steps.rendering import Renderer
+from aggregator.steps.signing import Signer
+from aggregator.steps.tagging.renewing import version_of
+from aggregator.steps.tagging.tagger import Tagger, compile_tagger
+
+EVERYTHING = ""
+"""The id of the channel that holds every Story, at `/feed.atom`."""
+
+
+class Plans:
+    """What each flow is told of feeds.yaml, worked out once; raises TemplateError."""
+
+    def __init__(self, settings: Settings, signer: Signer) -> None:
+        site, feeds = settings.site, {feed.id: feed for feed in settings.feeds}
+        newsletters = {letter.id: letter for letter in settings.newsletters}
+        channels = (Channel(id=EVERYTHING, title=site.title, size=100), *settings.channels)
+
+        def unsubscribe_url(subscriber_id: int, newsletter_id: str) -> str:
+            return f"{site.base_url}/unsubscribe/{signer.unsubscribe_token(subscriber_id, newsletter_id)}"
+
+        self._settings = settings
+        self.publish = PublishPlan(site=site, channels=channels, feeds=feeds)
+        self.compose = ComposePlan(newsletters=newsletters, site=site, feeds=feeds, renderer=read_templates())
+        self.deliver = DeliverPlan(newsletters=newsletters, site=site, unsubscribe_url=unsubscribe_url)
+
+    @cached_property
+    def tagger(self) -> Tagger:
+        """Made when first asked for: the words of the taxonomy take a fifth of a second to put in order."""
+        return tagger_of(self._settings)
+
+    @cached_property
+    def tagging(self) -> str:
+        """The version of the tags that all this gives."""
+        given, program = self._settings, version("aggregator")
+        taxonomy, language = given.taxonomy.version, given.site.language
+        return version_of(given.feeds, given.rules, taxonomy=taxonomy, language=language, program=program)
+
+    @property
+    def refresh(self) -> RefreshPlan:
+        return RefreshPlan(feeds=self.publish.feeds, every=self._settings.polling.every, tagger=self.tagger)
+
+    @property
+    def retag(self) -> RetagPlan:
+        return RetagPlan(feeds=self.publish.feeds, tagger=self.tagger, version=self.tagging)
+
+
+def tagger_of(settings: Settings) -> Tagger:
+    """The tagger of its taxonomy and rules."""
+    return compile_tagger(settings.taxonomy, settings.rules, language=settings.site.language)
+
+
+def read_templates() -> Renderer:
+    """The templates of letters, read and tried; raises TemplateError."""
+    files = sorted((find_shipped("templates") / "mail").iterdir())
+    return Renderer({file.name: file.read_text(encoding="utf-8") for file in files})
