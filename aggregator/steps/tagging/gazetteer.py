@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -93,7 +93,7 @@ def places(passages: Passages, gazetteer: Lexicon[Sense]) -> list[Find]:
 
 def _meant(passages: Passages, senses: Sequence[Sense]) -> frozenset[Sense]:
     sure = {sense.tag for sense in senses if not sense.doubt}
-    words = passages.words
+    words = passages.starts.keys()
     return frozenset(
         sense
         for sense, count in Counter(senses).items()
@@ -102,7 +102,7 @@ def _meant(passages: Passages, senses: Sequence[Sense]) -> frozenset[Sense]:
     )
 
 
-def _speaks_for(doubt: Doubtful, words: frozenset[str]) -> bool:
+def _speaks_for(doubt: Doubtful, words: Set[str]) -> bool:
     near, far = len(doubt.near & words), len(doubt.far & words)
     return near > far or (doubt.alone and near == far)
 

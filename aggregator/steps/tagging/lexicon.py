@@ -7,7 +7,7 @@ what its words cost, however many phrases there are.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
@@ -17,8 +17,15 @@ Sense = TypeVar("Sense")
 
 STEM = 4
 """A first word with `*` has at least so many letters, by which it is looked up."""
-WORDS_KNOWN = 50_000
-"""Words of texts that a lexicon remembers, some megabytes of them."""
+
+
+Starts = Mapping[str, str]
+"""The words of a text, each once, and the letters by which those with `*` are looked up."""
+
+
+def starts_of(words: Iterable[str]) -> Starts:
+    """What lexicons ask of a text, worked out once for all of them."""
+    return {word: word[:STEM] for word in words}
 
 
 class Phrase(NamedTuple, Generic[Sense]):
@@ -29,6 +36,8 @@ class Phrase(NamedTuple, Generic[Sense]):
 
     def stands(self, words: Sequence[str], at: int) -> bool:
         """Whether it begins at this word."""
+        if len(self.parts) == 1:
+            return _agree(self.parts[0], words[at])
         there = words[at : at + len(self.parts)]
         return len(there) == len(self.parts) and all(map(_agree, self.parts, there))
 
@@ -42,59 +51,57 @@ class Hit(NamedTuple, Generic[Sense]):
 
 
 class Branch(NamedTuple, Generic[Sense]):
-    """Phrases that begin alike, the longest first: by their second word, and those for which it will not do."""
+    """Phrases that begin alike: by their second word, and those that it does not tell."""
 
     by_second: Mapping[str, tuple[Phrase[Sense], ...]]
     others: tuple[Phrase[Sense], ...]
 
-    def candidates(self, second: str) -> Iterator[Phrase[Sense]]:
-        yield from self.by_second.get(second, ())
-        yield from self.others
-
-
-class Heads(dict[str, bool]):
-    """Whether a phrase may begin with a word: worked out once a word, as texts are made of the same ones."""
-
-    def __init__(self, whole: Collection[str], beginnings: Mapping[str, tuple[str, ...]]) -> None:
-        self._whole, self._beginnings = whole, beginnings
-
-    def __missing__(self, word: str) -> bool:
-        if len(self) >= WORDS_KNOWN:
-            self.clear()
-        self[word] = begins = word in self._whole or word.startswith(self._beginnings.get(word[:STEM], ()))
-        return begins
-
-    def __reduce__(self) -> tuple[type[Heads], tuple[Collection[str], Mapping[str, tuple[str, ...]]]]:
-        return Heads, (self._whole, self._beginnings)
+    def candidates(self, second: str) -> tuple[Phrase[Sense], ...]:
+        """Those that may stand where this word comes second."""
+        found = self.by_second.get(second)
+        return found + self.others if found else self.others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lexicon(Generic[Sense]):
-    """Phrases by their first word, or where it ends in `*` by its first letters."""
+    """Phrases by their first word, or where it ends in `*` by its first letters, with all beginnings of such words."""
 
     whole: Mapping[str, Branch[Sense]]
     stems: Mapping[str, Branch[Sense]]
-    heads: Heads
+    beginnings: Mapping[str, tuple[str, ...]]
 
-    def find(self, words: Sequence[str]) -> list[Hit[Sense]]:
+    def find(self, words: Sequence[str], starts: Starts | None = None) -> list[Hit[Sense]]:
         """What stands in a text, in order; of phrases that overlap, the first, and of those, the longest."""
-        heads = self.heads
+        heads = self._heads(starts_of(words) if starts is None else starts)
         hits: list[Hit[Sense]] = []
         end = 0
-        for at in [at for at, word in enumerate(words) if heads[word]]:
-            if at >= end and (phrase := self._longest(words, at)):
+        for at in [at for at, word in enumerate(words) if word in heads]:
+            if at >= end and (phrase := _longest(words, at, heads[words[at]])):
                 end = at + len(phrase.parts)
                 hits.append(Hit(at, len(phrase.parts), phrase.senses))
         return hits
 
-    def _longest(self, words: Sequence[str], at: int) -> Phrase[Sense] | None:
-        second = words[at + 1] if at + 1 < len(words) else ""
-        best: Phrase[Sense] | None = None
-        for branch in (self.whole.get(words[at]), self.stems.get(words[at][:STEM])):
-            for phrase in branch.candidates(second) if branch else ():
-                if (best is None or len(phrase.parts) > len(best.parts)) and phrase.stands(words, at):
-                    best = phrase
-        return best
+    def _heads(self, starts: Starts) -> dict[str, list[Branch[Sense]]]:
+        """The words that a phrase may begin with, and those phrases."""
+        whole, stems, beginnings = self.whole, self.stems, self.beginnings
+        heads: dict[str, list[Branch[Sense]]] = {}
+        for word, start in [(word, start) for word, start in starts.items() if word in whole or start in stems]:
+            found = [whole[word]] if word in whole else []
+            if start in stems and word.startswith(beginnings[start]):
+                found.append(stems[start])
+            if found:
+                heads[word] = found
+        return heads
+
+
+def _longest(words: Sequence[str], at: int, branches: Iterable[Branch[Sense]]) -> Phrase[Sense] | None:
+    second = words[at + 1] if at + 1 < len(words) else ""
+    best: Phrase[Sense] | None = None
+    for branch in branches:
+        for phrase in branch.candidates(second):
+            if (best is None or len(phrase.parts) > len(best.parts)) and phrase.stands(words, at):
+                best = phrase
+    return best
 
 
 def compile_lexicon(meanings: Iterable[tuple[str, Sense]]) -> Lexicon[Sense]:
@@ -105,19 +112,19 @@ def compile_lexicon(meanings: Iterable[tuple[str, Sense]]) -> Lexicon[Sense]:
             senses[parts][sense] = None
     whole: defaultdict[str, list[Phrase[Sense]]] = defaultdict(list)
     stems: defaultdict[str, list[Phrase[Sense]]] = defaultdict(list)
-    for parts, found in sorted(senses.items(), key=lambda item: (-len(item[0]), -len(item[0][0]))):
+    for parts, found in sorted(
+        senses.items(), key=lambda item: -len(item[0][0])
+    ):  # of equals, what says more of a word
         first = parts[0]
         phrase = Phrase(parts, tuple(found))
         if first.endswith("*"):
             stems[first[:STEM]].append(phrase)
         else:
             whole[first].append(phrase)
-    branches = {first: _branch(phrases) for first, phrases in whole.items()}
-    beginnings = {letters: tuple({phrase.parts[0][:-1] for phrase in found}) for letters, found in stems.items()}
     return Lexicon(
-        whole=branches,
+        whole={first: _branch(phrases) for first, phrases in whole.items()},
         stems={letters: _branch(phrases) for letters, phrases in stems.items()},
-        heads=Heads(branches, beginnings),
+        beginnings={letters: tuple({phrase.parts[0][:-1] for phrase in found}) for letters, found in stems.items()},
     )
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from aggregator.model.parsed import ParsedEntry, SafeHtml
-from aggregator.steps.tagging.lexicon import Hit, Lexicon
-from aggregator.subject import plain_text, words_of
+from aggregator.steps.tagging.lexicon import Hit, Lexicon, Starts, starts_of
+from aggregator.subject import BREAK, plain_text, words_of
 
 Sense = TypeVar("Sense")
 Passage = Literal["title", "lead", "text"]
@@ -25,28 +25,36 @@ class Passages:
 
     title: str
     text: str
-    title_words: Sequence[str]
-    text_words: Sequence[str]
-
-    @property
-    def words(self) -> frozenset[str]:
-        return frozenset(self.title_words).union(self.text_words)
+    title_words: list[str]
+    text_words: list[str]
+    starts: Starts
+    """All words of both, each once."""
+    whole: bool
+    """Whether the text was read to its end."""
 
     def find(self, lexicon: Lexicon[Sense]) -> Iterator[tuple[Passage, str, Hit[Sense]]]:
         """Every phrase found: where, how it reads when folded, and what it may mean."""
         for hit in lexicon.find(self.title_words):
             yield "title", _folded(self.title_words, hit), hit
         lead = LEAD if len(self.text_words) > ABSTRACT else ABSTRACT
-        for hit in lexicon.find(self.text_words):
+        for hit in lexicon.find(self.text_words, self.starts):
             yield "lead" if hit.at < lead else "text", _folded(self.text_words, hit), hit
 
 
 def passages_of(entry: ParsedEntry) -> Passages:
     """The title, and the summary before the content unless one stands in the other."""
     content, summary = entry.content, entry.summary
-    markup = content if summary in content else summary if content in summary else f"{summary}\n{content}"
+    markup = content if summary in content else summary if content in summary else f"{summary} {BREAK} {content}"
     text = plain_text(SafeHtml(markup[:MAX_CHARACTERS]))
-    return Passages(title=entry.title, text=text, title_words=words_of(entry.title), text_words=words_of(text))
+    title_words, text_words = words_of(entry.title), words_of(text)
+    return Passages(
+        title=entry.title,
+        text=text,
+        title_words=title_words,
+        text_words=text_words,
+        starts=starts_of((*title_words, *text_words)),
+        whole=len(markup) <= MAX_CHARACTERS,
+    )
 
 
 def _folded(words: Sequence[str], hit: Hit[Sense]) -> str:

@@ -24,7 +24,7 @@ from aggregator.steps.tagging.regions import Holders, around, compile_regions
 from aggregator.steps.tagging.rules import CompiledRule, compile_rules
 from aggregator.steps.tagging.scoring import Find, Score, foremost, score
 from aggregator.steps.tagging.topics import MAX_TOPICS, Topics, compile_topics, scale_for, subjects
-from aggregator.subject import category_words, entry_subject, tag_name
+from aggregator.subject import Subject, Text, category_words, entry_subject, tag_name
 
 MAX_CATEGORIES = 50
 MAX_LABEL = 200
@@ -69,12 +69,13 @@ def tag_entry(entry: ParsedEntry, feed: Feed, tagger: Tagger, now: datetime) -> 
     given: Tags = {(tag.name, tag.origin): tag for tag in (*_categories(entry), *_feed_tags(feed))}
     names = {name for name, _ in given}
     known: dict[str, Tag] = {}
-    for tag in _known(entry, feed, tagger):
+    passages = passages_of(entry)
+    for tag in _known(entry, feed, passages, tagger):
         if tag.name not in names:
             known.setdefault(tag.name, tag)
     given |= {(tag.name, tag.origin): tag for tag in known.values()}
     if tagger.rules:
-        given |= _ruled(entry, feed, tagger.rules, given, now)
+        given |= _ruled(tagger.rules, _subject(entry, feed, passages, given, now), now)
     return tuple(given.values())
 
 
@@ -108,10 +109,9 @@ def _feed_tags(feed: Feed) -> Iterator[Tag]:
 # --- what the taxonomy says -----------------------------------------------------------------------
 
 
-def _known(entry: ParsedEntry, feed: Feed, tagger: Tagger) -> Iterator[Tag]:
+def _known(entry: ParsedEntry, feed: Feed, passages: Passages, tagger: Tagger) -> Iterator[Tag]:
     """Tags from the taxonomy, the publisher's categories before the text; of one name, the first counts."""
     mapped = [_mapped(tag, words, tagger) for tag, words in _meant(entry, tagger)]
-    passages = passages_of(entry)
     found = places(passages, tagger.gazetteer)
     countries = [*_of(mapped, "country"), *_focus(found, "country", feed, tagger)]
     yield from countries
@@ -218,11 +218,19 @@ def _tag(
 # --- what our rules say ---------------------------------------------------------------------------
 
 
-def _ruled(entry: ParsedEntry, feed: Feed, rules: Sequence[CompiledRule], given: Tags, now: datetime) -> Tags:
-    """Rules see the tags given before, those of earlier rules included."""
-    found: Tags = {}
+def _subject(entry: ParsedEntry, feed: Feed, passages: Passages, given: Tags, now: datetime) -> Subject:
+    """The entry as rules see it, with the words that were folded already."""
     date = min(entry.published or entry.updated or now, now)
     subject = entry_subject(entry, feed, tags=(name for name, _ in given), date=date)
+    subject.title = Text(passages.title_words)
+    if passages.whole:
+        subject.body = Text(passages.text_words)
+    return subject
+
+
+def _ruled(rules: Sequence[CompiledRule], subject: Subject, now: datetime) -> Tags:
+    """What the rules give, each seeing the tags given before."""
+    found: Tags = {}
     for rule in rules:
         if (rule.tag.name, "rule") not in found and rule.query.matches(subject, now):
             found[rule.tag.name, "rule"] = rule.tag

@@ -56,7 +56,7 @@ def test_a_hostile_text_is_read_no_further_than_an_essay(text: str) -> None:
         ("", "<p>Oil</p>", "oil"),
         ("Grain", "Grain and <b>oil</b>", "grain and oil"),
         ("Grain and oil", "oil", "grain and oil"),
-        ("Grain", "Oil", "grain oil"),
+        ("Grain", "Oil", "grain \x02 oil"),
     ],
 )
 def test_what_is_said_twice_is_read_once(summary: str, content: str, words: str) -> None:

@@ -10,6 +10,7 @@ from aggregator.model.entry import Tag
 from aggregator.model.feed import Feed, FeedOptions
 from aggregator.model.parsed import Category, Link, ParsedEntry, SafeHtml
 from aggregator.model.taxonomy import Country, Doubt, Leader, PublicationType, Region, Taxonomy, Topic
+from aggregator.steps.tagging.passages import MAX_CHARACTERS
 from aggregator.steps.tagging.tagger import MAX_CATEGORIES, Tagger, compile_tagger, tag_entry
 from tests.fakes import NO_TAGS
 
@@ -224,6 +225,12 @@ def test_a_feeds_own_tag_is_not_given_twice() -> None:
         tag.origin for tag in tag_entry(ParsedEntry(title="Japan"), feed, SMALL_TAGGER, NOW) if tag.label == "Japan"
     ]
     assert given == ["gazetteer"]
+
+
+def test_rules_read_a_long_text_to_its_end() -> None:
+    entry = ParsedEntry(title="T", content=SafeHtml("word " * MAX_CHARACTERS + "Zanzibar"))
+    rule = TagRule(tag="topic:own", when="zanzibar")
+    assert "topic:own" in {tag.name for tag in tag_entry(entry, PLAIN, compile_tagger(SMALL, [rule]), NOW)}
 
 
 def test_rules_may_ask_for_what_the_taxonomy_gave_and_say_their_version() -> None:
