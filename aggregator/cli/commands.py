@@ -179,13 +179,14 @@ def _poll_lines(report: RefreshReport) -> list[str]:
 def publish(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write into; made if missing.")],
+    force: Annotated[bool, typer.Option("--force", help="Write over files there that are not of ours.")] = False,
     as_json: Json = False,
 ) -> None:
     """Write channels and pages as static files for any web host."""
     try_pages()
     with runtime_of(context) as runtime:
         runtime.publish()
-        files = export(context_of(runtime), folder)
+        files = export(context_of(runtime), folder, force=force)
     if as_json:
         print_json({"folder": str(folder), "files": files})
     else:

@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -14,10 +14,11 @@ from urllib.request import urlopen
 import pytest
 
 from aggregator.errors import UsageError
-from aggregator.model.channel import Channel
+from aggregator.model.channel import Channel, Publication
 from aggregator.model.story import Placement
 from aggregator.web.export import MANIFEST, export
 from aggregator.web.pages import PAGE_SIZE
+from aggregator.web.routes import ROBOTS
 from tests.web.sample_site import BASE, ENERGY, SITE, SampleSite, entry, relate, settings
 
 
@@ -164,12 +165,64 @@ def test_what_no_longer_belongs_is_removed_but_never_what_is_not_ours(own_site: 
 
 
 @pytest.mark.parametrize("manifest", [b"", b"[]", b"{", b"\xff"])
-def test_a_damaged_manifest_removes_nothing(own_site: SampleSite, folder: Path, manifest: bytes) -> None:
+def test_after_a_damaged_manifest_no_file_counts_as_ours(own_site: SampleSite, folder: Path, manifest: bytes) -> None:
     export(own_site.context, folder)
+    before = files(folder)
     (folder / MANIFEST).write_bytes(manifest)
     own_site.settings = replace(own_site.settings, newsletters=())
-    export(own_site.context, folder)
+    with pytest.raises(UsageError, match="is not of ours"):
+        export(own_site.context, folder)
+    assert files(folder) == before
+    export(own_site.context, folder, force=True)
     assert "newsletters/weekly/1/index.html" in files(folder)
+
+
+def test_a_file_of_others_in_the_place_of_ours_stops_it_before_it_writes(own_site: SampleSite, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    (folder / "robots.txt").write_text("User-agent: *\nDisallow: /\n")
+    with pytest.raises(UsageError, match=r"public/robots\.txt is not of ours: .* --force"):
+        export(own_site.context, folder)
+    assert files(folder).keys() == {"robots.txt"}
+    export(own_site.context, folder, force=True)
+    assert (folder / "robots.txt").read_text() == ROBOTS
+    (folder / "robots.txt").write_text("edited, though it is ours")
+    export(own_site.context, folder)
+    assert (folder / "robots.txt").read_text() == ROBOTS
+
+
+def test_a_file_that_is_as_we_would_write_it_becomes_ours(own_site: SampleSite, folder: Path) -> None:
+    export(own_site.context, folder)
+    (folder / MANIFEST).unlink()
+    count = export(own_site.context, folder)
+    assert len(json.loads((folder / MANIFEST).read_bytes())) == count == len(files(folder))
+
+
+def test_one_that_was_cut_short_is_taken_up_again(own_site: SampleSite, folder: Path) -> None:
+    """What it had written is known as ours, though the pages differ by then."""
+    (folder / "opml").mkdir(parents=True)
+    with pytest.raises(UsageError, match="cannot write to"):
+        export(own_site.context, folder)
+    assert "index.html" in files(folder)
+    (folder / "opml").rmdir()
+    own_site.add([entry("apps", "A new paper", ENERGY)], [Placement(story_id="fresh")])
+    own_site.publish()
+    export(own_site.context, folder)
+    assert "A new paper" in (folder / "index.html").read_text()
+
+
+def test_a_channel_that_is_taken_out_meanwhile_is_left_for_the_next_time(own_site: SampleSite, folder: Path) -> None:
+    count = export(own_site.context, folder)
+    kept = own_site.publications
+
+    class Vanishing:
+        def etags(self) -> Mapping[str, str]:
+            return kept.etags()
+
+        def get(self, path: str) -> Publication | None:
+            return None if path == "feed.atom" else kept.get(path)
+
+    assert export(replace(own_site.context, publications=Vanishing()), folder) == count  # type: ignore[arg-type]
+    assert "feed.atom" in files(folder)
 
 
 def test_a_forged_manifest_reaches_nothing_outside(own_site: SampleSite, folder: Path) -> None:
