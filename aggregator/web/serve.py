@@ -1,5 +1,6 @@
 """Running the pages under uvicorn until a signal ends them."""
 
+import errno
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ from aggregator.wiring import Runtime
 
 log = structlog.get_logger()
 
+_OF_THE_PORT = (errno.EADDRINUSE, errno.EACCES)
 GRACE_SECONDS = 3
 """How long answers under way may take after the signal; the rest of the ten seconds belongs to the worker."""
 
@@ -45,7 +47,8 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-        raise UsageError(f"cannot listen on {host}:{port}: {reason}; name another with --host or --port") from error
+        cure = "--port takes another, 0 any that is free" if error.errno in _OF_THE_PORT else "--host takes another"
+        raise UsageError(f"cannot listen on {host}:{port}: {reason}; {cure}") from error
 
 
 def serve(runtime: Runtime, listener: socket.socket) -> None:

@@ -209,4 +209,9 @@ def test_works_that_name_each_other_are_related_and_said_to_be(tmp_path: Path) -
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     with FetchServer() as server:
         done = Wire(tmp_path, document(server, "tank")).run("run", "--port", str(server.port), code=2)
-        assert f"cannot listen on 127.0.0.1:{server.port}: Address already in use" in done.stderr
+        assert (
+            f"cannot listen on 127.0.0.1:{server.port}: Address already in use; --port takes another, 0 any that"
+            in done.stderr
+        )
+        wire = Wire(tmp_path, document(server, "tank"))
+        assert "; --host takes another" in wire.run("web", "--host", "192.0.2.1", code=2).stderr
