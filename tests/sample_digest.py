@@ -64,7 +64,6 @@ def story(number: int, *entries: Entry) -> Story:
 def digest_of(stories: Sequence[Story], **fields: object) -> Digest:
     """These Stories in one section without a heading, unless told otherwise."""
     values: dict[str, object] = {
-        "title": NEWSLETTER.title,
         "sections": (Section(heading="", stories=tuple(stories)),) if stories else (),
     }
     return Digest(**(values | fields))
@@ -112,7 +111,6 @@ def full_digest() -> Digest:
     homeless = story(5, entry("A paper without an address", links=()))
     brief = story(4, entry("A title for the overflow"))
     return Digest(
-        title=NEWSLETTER.title,
         sections=(
             Section(heading="Energy", stories=(storage, grid)),
             Section(heading="", stories=(untitled, arabic, homeless)),

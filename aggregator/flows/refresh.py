@@ -1,7 +1,7 @@
 """Polling: due feeds in, entries, tags and Stories out.
 
     feeds.due > fetch > parse > normalise > identity > sketch > entries.known > decide > language > tag
-    > entries.holders > choose > entries.candidates > compare > entries.kin > cluster > store.apply
+    > entries.holders > choose > entries.candidates > compare > entries.kin > cluster > feeds.apply
 
 Fetching and parsing run beside this flow and hand over what is ready; each batch is one transaction, so
 memory does not grow with the number of feeds, and a kill loses at most the batch at hand, which is still due.

@@ -22,7 +22,6 @@ class Section:
 class Digest:
     """The Stories a query gives, in reading order; `overflow` are those past the limit, to be named briefly."""
 
-    title: str
     sections: tuple[Section, ...]
     overflow: tuple[Story, ...] = ()
 

@@ -1,6 +1,6 @@
 """What a poll changes, as a value: stored + parsed -> FeedUpdate.
 
-refresh: ... entries.known > **decide** > tag > cluster > store.apply
+refresh: ... entries.known > **decide** > tag > cluster > feeds.apply
 """
 
 from base64 import b32encode

@@ -1,6 +1,6 @@
 """Which Stories go out, and in which order: stories, query -> Digest.
 
-publish: entries.select > **selection** > feedwriter; compose: ... > **selection** > rendering
+publish: stories.newest > **selection** > feedwriter; compose: stories.after > **selection** > rendering
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def digest(newsletter: Newsletter, stories: Iterable[Story]) -> Digest:
     """
     newest_first = sorted(stories, key=_age)
     places, overflow = _share_out(newest_first, newsletter.max_stories)
-    return Digest(title=newsletter.title, sections=_sections(places, newsletter.group_by), overflow=_in_turns(overflow))
+    return Digest(sections=_sections(places, newsletter.group_by), overflow=_in_turns(overflow))
 
 
 def _age(story: Story) -> tuple[float, int]:

@@ -58,7 +58,7 @@ def everywhere(words: Sequence[str]) -> tuple[Digest, dict[str, Feed]]:
         )
         also = entry(f"T{name}", links=(Link(href=f"https://sud.example.com/{number}"),))
         sections.append(Section(heading=f"H{name}", stories=(story(number, told, also),)))
-    return Digest(title="t", sections=tuple(sections)), feeds
+    return Digest(sections=tuple(sections)), feeds
 
 
 def assert_inert(words: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
 """Links between entries -> Stories: which entries are one, where each stands, and what the Story is called.
 
-refresh: ... compare > **cluster** > store.apply. The outcome depends on the entries and their links alone, not on the
+refresh: ... compare > **cluster** > feeds.apply. The outcome depends on the entries and their links alone, not on the
 order in which they came: the surest links join first, and a Story bears the mark of the entry that was seen first.
 """
 

@@ -1,6 +1,6 @@
 """The entries at hand and those chosen for them -> links between Stories-to-be.
 
-refresh: ... entries.candidates > **compare** > cluster > store.apply
+refresh: ... entries.candidates > **compare** > cluster > feeds.apply
 """
 
 from __future__ import annotations

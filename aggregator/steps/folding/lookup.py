@@ -1,6 +1,6 @@
 """Which of the entries found by a key are worth comparing with an entry at hand.
 
-refresh: ... tag > folds.holders > **choose** > folds.candidates > compare > cluster > store.apply.
+refresh: ... tag > folds.holders > **choose** > folds.candidates > compare > cluster > feeds.apply.
 Each key has few holders: one that many hold tells nothing, and is neither looked at nor noted any further.
 """
 
