@@ -305,7 +305,8 @@ def test_a_channel_of_another_version_that_no_longer_reads_gives_nothing(office:
     assert (edit.kind, edit.come, edit.go) == ("changed", 1, 0)
 
 
-def test_newsletters_are_told_by_when_they_come_and_what_waits(office: Office) -> None:
+def test_newsletters_are_told_by_when_they_come_and_what_waits(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flow, "PAGE", 1)
     office.poll(tagger(), a=[parsed("Before the cursor, port")])
     quiet, gone = replace(WEEKLY, id="quiet"), replace(WEEKLY, id="gone")
     office.apply(newsletters=[replace(WEEKLY, query="port"), quiet, gone])
