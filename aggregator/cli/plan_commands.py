@@ -68,8 +68,8 @@ def _lines(found: Foresight) -> Iterator[str]:
         yield "It would change nothing."
     yield from _section("Feeds", [line for edit in found.feeds for line in _edit(edit)])
     yield from _section("Tags", [line for edit in found.tags[:TAGS] for line in _tag(edit)])
-    if further := len(found.tags) - TAGS:
-        yield from [f"  and {further} tags more; --json has them all"] * (further > 0)
+    if len(found.tags) > TAGS:
+        yield f"  and {len(found.tags) - TAGS} tags more; --json has them all"
     if found.reworded:
         yield f"  {found.reworded:,} entries keep their tags, with another label, evidence or order"
     yield from _section("Rules that give nothing", [_rule(use) for use in found.silent])
