@@ -28,6 +28,9 @@ FIRST_WAIT = timedelta(minutes=5)
 LONGEST_WAIT = timedelta(hours=4)
 PATIENCE = timedelta(hours=72)
 """A letter has waited this long between attempts, all together, when we give it up."""
+FRESH = timedelta(days=7)
+"""An Issue older than this is no news, and none of its letters is sent any more: who takes a newsletter back into
+feeds.yaml after a month, or starts a machine after one, does not mail what was left."""
 POLICY_REFUSALS = 10
 """So many refusals in a row that blame us and not the address: going on would only make our name worse."""
 POLICY_PAUSE = timedelta(hours=1)
@@ -148,7 +151,11 @@ def _send(run: _Run, delivery: Delivery) -> SendResult:
         run.counts[delivery.state] += 1
         return SendResult(state=delivery.state, reply="no longer subscribed")
     try:
-        message = _letter(run.plan, run.issue(delivery), delivery)
+        issue = run.issue(delivery)
+        if run.ports.clock.now() - issue.created_at > FRESH:
+            words = f"not sent: the issue is older than {FRESH.days} days"
+            return _settle(run, delivery, SendResult(state=DeliveryState.CANCELLED, reply=words))
+        message = _letter(run.plan, issue, delivery)
     except ValueError as error:
         return _settle(run, delivery, _unspeakable(error))
     except Exception as error:

@@ -7,7 +7,7 @@ from email import message_from_bytes
 import pytest
 
 from aggregator.errors import StoreError, UsageError
-from aggregator.flows.deliver import DeliverPlan, DeliverPorts, deliver, sample_letter, send_test
+from aggregator.flows.deliver import FRESH, DeliverPlan, DeliverPorts, deliver, sample_letter, send_test
 from aggregator.model.delivery import Delivery, DeliveryReport, DeliveryState, SendResult, Subscriber, SubscriptionState
 from tests.fakes import START, FrozenClock
 from tests.mail_fakes import ACCEPTED, DAILY, RENDERING, SITE, WEEKLY, MemoryMailStore, ScriptedMailer, issue_of
@@ -77,6 +77,23 @@ def test_each_reader_gets_their_own_letter_once(world: World) -> None:
         assert message["Message-ID"] == world.store.for_issue(1)[number - 1].message_id
         assert message["List-Unsubscribe"] == f"<https://w.example/u/{number}.weekly>"
         assert message["List-Archive"] == "<https://wire.example.org/newsletters/weekly>"
+
+
+@pytest.mark.parametrize(
+    ("age", "state"), [(FRESH, DeliveryState.ACCEPTED), (FRESH + timedelta(seconds=1), DeliveryState.CANCELLED)]
+)
+def test_a_letter_that_was_held_back_too_long_is_not_sent(world: World, age: timedelta, state: DeliveryState) -> None:
+    world.queue("ana")
+    away = replace(world.plan, newsletters={"daily": DAILY})
+    assert deliver(world.ports, away) == DeliveryReport()
+    world.clock.moment += age
+    report = world.deliver()
+    assert (report.accepted, report.cancelled) == ((1, 0) if state is DeliveryState.ACCEPTED else (0, 1))
+    assert world.row("ana").state is state
+    assert len(world.mailer.sent) == report.accepted
+    if report.cancelled:
+        assert world.row("ana").reply == "not sent: the issue is older than 7 days"
+        assert world.row("ana").next_attempt_at is None
 
 
 def unwilling(world: World, monkeypatch: pytest.MonkeyPatch, times: int) -> list[SendResult]:
