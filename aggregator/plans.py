@@ -14,7 +14,7 @@ from aggregator.flows.publish import PublishPlan
 from aggregator.flows.refresh import RefreshPlan
 from aggregator.flows.retag import RetagPlan
 from aggregator.model.channel import Channel
-from aggregator.settings.loading import find_shipped
+from aggregator.settings.loading import template_files
 from aggregator.settings.values import Settings
 from aggregator.steps.rendering import Renderer
 from aggregator.steps.signing import Signer
@@ -38,7 +38,7 @@ class Plans:
 
         self._settings = settings
         self.publish = PublishPlan(site=site, channels=channels, feeds=feeds)
-        self.compose = ComposePlan(newsletters=newsletters, site=site, feeds=feeds, renderer=read_templates())
+        self.compose = ComposePlan(newsletters=newsletters, site=site, feeds=feeds, renderer=read_templates(settings))
         self.deliver = DeliverPlan(newsletters=newsletters, site=site, unsubscribe_url=unsubscribe_url)
 
     @cached_property
@@ -67,7 +67,7 @@ def tagger_of(settings: Settings) -> Tagger:
     return compile_tagger(settings.taxonomy, settings.rules, language=settings.site.language)
 
 
-def read_templates() -> Renderer:
+def read_templates(settings: Settings) -> Renderer:
     """The templates of letters, read and tried; raises TemplateError."""
-    files = sorted((find_shipped("templates") / "mail").iterdir())
-    return Renderer({file.name: file.read_text(encoding="utf-8") for file in files})
+    files = template_files("mail", settings.templates)
+    return Renderer({name: file.read_text(encoding="utf-8") for name, file in files.items()})

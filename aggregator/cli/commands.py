@@ -93,7 +93,7 @@ def demo(
 @app.command()
 def run(context: typer.Context, host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Worker and web pages in one process: the way most people run it."""
-    try_pages()
+    try_pages(settings_of(context).templates)
     with (
         listen(host, port) as listener,
         runtime_of(context) as runtime,
@@ -106,7 +106,7 @@ def run(context: typer.Context, host: Host = "127.0.0.1", port: Port = 8000) -> 
 @app.command()
 def web(context: typer.Context, host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Only the web pages and feeds."""
-    try_pages()
+    try_pages(settings_of(context).templates)
     with (
         listen(host, port) as listener,
         runtime_of(context) as runtime,
@@ -183,7 +183,7 @@ def publish(
     as_json: Json = False,
 ) -> None:
     """Write channels and pages as static files for any web host."""
-    try_pages()
+    try_pages(settings_of(context).templates)
     with runtime_of(context) as runtime:
         runtime.publish()
         files = export(context_of(runtime), folder, force=force)
@@ -197,8 +197,8 @@ def publish(
 def check(context: typer.Context, as_json: Json = False) -> None:
     """Validate feeds.yaml and the templates, and say what has to change before mail goes out; writes nothing."""
     settings = settings_of(context)
-    read_templates()
-    try_pages()
+    read_templates(settings)
+    try_pages(settings.templates)
     counts = {
         "feeds": len(settings.feeds),
         "tags": len(settings.rules),

@@ -55,6 +55,15 @@ def find_shipped(name: str) -> Path:
     raise ConfigError((Problem(file=name, line=0, column=0, key="", message=f"is missing beside {package}"),))
 
 
+def template_files(kind: str, own: str | None) -> dict[str, Path]:
+    """The files of `mail` or `web` by name: ours, and those of a person's own folder in their place or beside them."""
+    files: dict[str, Path] = {}
+    for folder in (find_shipped("templates") / kind, *([Path(own) / kind] if own else [])):
+        if folder.is_dir():
+            files |= {file.name: file for file in sorted(folder.iterdir())}
+    return files
+
+
 def ensure_secret(data_dir: str | Path) -> str:
     """The key that signs links, kept in the data directory for its owner only; made when there is none yet."""
     path = Path(data_dir) / "secret"
@@ -135,14 +144,27 @@ def _places(environ: Mapping[str, str], problems: list[Problem]) -> dict[str, An
     """The fields of Settings that come from the environment; what is wrong with them goes to `problems`."""
     database = environ.get("AGGREGATOR_DATABASE") or DEFAULT_DATABASE
     smtp, secrets = environ.get("AGGREGATOR_SMTP_URL") or None, _listed(environ.get("AGGREGATOR_SECRET") or "")
+    templates = environ.get("AGGREGATOR_TEMPLATES") or None
     faults = {
         "AGGREGATOR_DATABASE": _database_fault(database),
+        "AGGREGATOR_TEMPLATES": _templates_fault(Path(templates)) if templates else None,
         "AGGREGATOR_SMTP_URL": _relay_fault(smtp) if smtp else None,
         "AGGREGATOR_SECRET": f"needs at least {MIN_SECRET} characters" if any(map(_is_short, secrets)) else None,
     }
     problems += [_of("environment", message, name) for name, message in faults.items() if message]
     data_dir = Path(database.removeprefix("sqlite:///")).parent
-    return {"database_url": database, "data_dir": str(data_dir), "smtp_url": smtp, "secrets": secrets}
+    return {"database_url": database, "data_dir": str(data_dir)} | {
+        "templates": templates,
+        "smtp_url": smtp,
+        "secrets": secrets,
+    }
+
+
+def _templates_fault(folder: Path) -> str | None:
+    found = any((folder / kind).is_dir() for kind in ("mail", "web"))
+    return (
+        None if found else "must be a folder with mail/ or web/ in it, which hold the templates that differ from ours"
+    )
 
 
 def _listed(text: str) -> tuple[str, ...]:

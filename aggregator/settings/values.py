@@ -39,6 +39,8 @@ class Settings:
     rules: tuple[TagRule, ...] = ()
     channels: tuple[Channel, ...] = ()
     newsletters: tuple[Newsletter, ...] = ()
+    templates: str | None = None
+    """A folder whose templates stand in place of ours of the same names."""
     smtp_url: str | None = field(default=None, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """What links are signed with: the first signs, the others keep older links good. Empty: one made by us does."""

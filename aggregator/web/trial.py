@@ -109,10 +109,13 @@ PAGES: tuple[tuple[str, Mapping[str, object]], ...] = (
 """Each template with what its page gives it: once with all there can be, and once with none of it."""
 
 
-def try_pages() -> None:
-    """Fill every template of ours, for pages served and for pages as files; raises TemplateError with file and line."""
+def try_pages(templates: str | None) -> None:
+    """Fill every template, for pages served and for pages as files; raises TemplateError with file and line.
+
+    `templates`: the folder with a person's own, if there is one."""
     for settings in _SITES:
         for static in (False, True):
-            view = View(lambda settings=settings: settings, static=static)  # type: ignore[misc]
+            given = replace(settings, templates=templates)
+            view = View(lambda given=given: given, static=static)  # type: ignore[misc]
             for template, values in PAGES:
                 view.render(template, **values)

@@ -22,7 +22,7 @@ from aggregator.model.newsletter import Newsletter
 from aggregator.model.story import Story
 from aggregator.press.prose import excerpt
 from aggregator.press.templating import Templates
-from aggregator.settings.loading import find_shipped
+from aggregator.settings.loading import template_files
 from aggregator.settings.values import Settings
 from aggregator.urls import host_of
 from aggregator.web import showing
@@ -131,10 +131,11 @@ class View:
     """Fills templates; one for the pages served, one for those written as files (`static`). Raises TemplateError."""
 
     def __init__(self, settings: Callable[[], Settings], *, static: bool = False) -> None:
-        folder = find_shipped("templates") / "web"
-        self.assets = {name: _asset(folder / name, kind) for name, kind in ASSETS.items()}
+        files = template_files("web", settings().templates)
+        self.assets = {name: _asset(files[name], kind) for name, kind in ASSETS.items()}
         self._settings, self._static = settings, static
-        self._templates = _compiled(*((file.name, file.read_text(encoding="utf-8")) for file in folder.glob("*.html")))
+        pages = (name for name in files if name.endswith(".html"))
+        self._templates = _compiled(*((name, files[name].read_text(encoding="utf-8")) for name in pages))
 
     def render(self, template: str, **values: object) -> str:
         site = SiteView(self._settings(), self.assets, static=self._static)

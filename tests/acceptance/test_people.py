@@ -111,3 +111,17 @@ def test_an_issue_of_an_empty_store_says_what_comes_first(wire: Wire) -> None:
         "weekly.txt",
     ]
     assert "There are no stories at all yet" in wire.run("newsletters", "compose", "weekly").stdout
+
+
+def test_an_issue_is_made_by_a_template_of_ones_own(wire: Wire) -> None:
+    own = wire.folder / "own" / "mail"
+    own.mkdir(parents=True)
+    (own / "issue.txt").write_text("Ours is issue {{ number }}. {{ unsubscribe_url }}\n")
+    wire.env["AGGREGATOR_TEMPLATES"] = str(own.parent)
+    try:
+        wire.run("newsletters", "preview", "weekly", "--to", "own-preview")
+        assert (wire.folder / "own-preview" / "weekly.txt").read_text().startswith("Ours is issue Issue 1.")
+        (own / "issue.txt").write_text("{{ nubmer }} {{ unsubscribe_url }}")
+        assert "issue.txt:1: 'nubmer'" in wire.run("check", code=2).stderr
+    finally:
+        del wire.env["AGGREGATOR_TEMPLATES"]

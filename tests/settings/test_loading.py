@@ -11,7 +11,7 @@ from aggregator.errors import ConfigError, Problem
 from aggregator.model.channel import Channel, Site, TagRule
 from aggregator.model.feed import FeedOptions
 from aggregator.model.newsletter import Newsletter
-from aggregator.settings.loading import ensure_secret, find_shipped, load_settings
+from aggregator.settings.loading import ensure_secret, find_shipped, load_settings, template_files
 from aggregator.settings.values import Polling, Settings
 
 SITE = 'site: {title: Wire, base_url: "https://wire.example.org"}\n'
@@ -325,6 +325,7 @@ def test_places_come_from_the_environment(tmp_path: Path) -> None:
         ("AGGREGATOR_DATABASE", "store.db", "sqlite:///PATH"),
         ("AGGREGATOR_DATABASE", "sqlite:///:memory:", "name a file"),
         ("AGGREGATOR_DATABASE", "sqlite:///data/", "name a file"),
+        ("AGGREGATOR_TEMPLATES", "/nowhere", "a folder with mail/ or web/ in it"),
         ("AGGREGATOR_SMTP_URL", "mail.example.org", "smtp://"),
         ("AGGREGATOR_SMTP_URL", "smtp://u:geheim@", "smtp://"),
         ("AGGREGATOR_SMTP_URL", "smtp://u:geheim@host:port", "smtp://"),
@@ -363,3 +364,18 @@ def test_what_ships_is_found() -> None:
     assert find_shipped("templates").is_dir()
     with pytest.raises(ConfigError, match="missing"):
         find_shipped("no-such-thing")
+
+
+def test_templates_of_ones_own_stand_in_place_of_ours_and_beside_them(tmp_path: Path) -> None:
+    (tmp_path / "mail").mkdir()
+    for name in ("issue.txt", "_foot.txt"):
+        (tmp_path / "mail" / name).touch()
+    ours = template_files("mail", None)
+    assert ours.keys() == {"issue.html", "issue.txt"}
+    assert template_files("mail", str(tmp_path)) == ours | {
+        "issue.txt": tmp_path / "mail" / "issue.txt",
+        "_foot.txt": tmp_path / "mail" / "_foot.txt",
+    }
+    assert template_files("web", str(tmp_path)) == template_files("web", None)
+    settings = load(tmp_path, SITE, {"AGGREGATOR_TEMPLATES": str(tmp_path)})
+    assert settings.templates == str(tmp_path)
