@@ -96,6 +96,17 @@ def commands(command: Any, path: str = "aggregator") -> Iterator[str]:
 COMMANDS = sorted(commands(typer.main.get_command(app)))
 
 
+def parameters(command: Any, path: str = "aggregator") -> Iterator[tuple[str, str | None]]:
+    """Every argument and option of every command, with its help."""
+    yield from ((f"{path} {item.name}", item.help) for item in command.params)
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from parameters(inner, f"{path} {name}")
+
+
+def test_every_argument_and_option_is_described() -> None:
+    assert [name for name, help in parameters(typer.main.get_command(app)) if not help] == []
+
+
 def test_every_command_is_named() -> None:
     text = "\n".join(DOCS.values())
     assert [command for command in COMMANDS if not re.search(rf"{command}\b", text)] == []

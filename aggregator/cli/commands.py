@@ -63,7 +63,7 @@ def configure(
         "feeds.yaml"
     ),
     version: Annotated[
-        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Say which.")
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     context.obj = config
@@ -135,7 +135,9 @@ def _stop_on_signals(runtime: Runtime) -> None:
 @app.command()
 def poll(
     context: typer.Context,
-    feeds: Annotated[list[str] | None, typer.Argument(help="Ids of feeds; none: those due now.")] = None,
+    feeds: Annotated[
+        list[str] | None, typer.Argument(metavar="FEED…", help="Ids of feeds; none: those due now.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every feed, due or not.")] = False,
     as_json: Json = False,
 ) -> None:
