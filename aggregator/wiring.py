@@ -296,7 +296,12 @@ class Runtime:
         ports = DeliverPorts(
             deliveries=self.deliveries, newsletters=self.newsletters, mailer=self.mailer, clock=self.clock
         )
-        return deliver(ports, self.plans.deliver, should_stop=self.stopping.is_set, wait=self.stopping.wait)
+        report = deliver(ports, self.plans.deliver, should_stop=self.stopping.is_set, wait=self.stopping.wait)
+        if report.paused and not self.stopping.is_set():
+            self.facts.record_unsent(self.clock.now())
+        elif report.accepted or report.refused or report.deferred:
+            self.facts.record_sent()
+        return report
 
     def _subscribe_ports(self) -> SubscribePorts:
         return SubscribePorts(subscribers=self.subscribers, newsletters=self.newsletters, clock=self.clock)
@@ -331,6 +336,7 @@ class Runtime:
         return Health(
             worker_tick=self.facts.last_tick(),
             offline_since=self.facts.offline_since(),
+            unsent_since=self.facts.unsent_since(),
             problems=self.config_problems,
             feeds=Counter(state.status for state in self.feeds.states()),
             deliveries=self.deliveries.counts(),

@@ -1,16 +1,19 @@
-"""What a Runtime owes to edits that come in the midst of its work."""
+"""What a Runtime owes to edits that come in the midst of its work, and what it says of its health."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from aggregator.model.applied import Tagging
+from aggregator.model.delivery import DeliveryReport, DeliveryState, SendResult
 from aggregator.settings.loading import load_settings
 from aggregator.settings.values import Settings
 from aggregator.wiring import Runtime
 from tests.acceptance.wire import HEAD
 from tests.adapters.fetch_server import FetchServer, Talk, answer
+from tests.mail_fakes import ScriptedMailer
 
 RSS = (
     b'<rss version="2.0"><channel><title>Tank</title><item><guid>1</guid><title>A port</title>'
@@ -82,3 +85,55 @@ def test_what_another_file_may_have_tagged_meanwhile_is_looked_at_again(server: 
         runtime.prepare()
         assert (runtime.tags.tagging(), done.below) == (Tagging(version=done.version, below=2), 0)
         assert (runtime.retag().changed, tags(runtime)) == (1, {"topic:own"})
+
+
+LETTER = """newsletters:
+  - {id: weekly, title: The week, schedule: "mon 07:30", from: "Wire <wire@wire.example>", when_empty: send}
+"""
+DOWN = SendResult(state=DeliveryState.DEFERRED, reply="no connection to 'relay'", server_down=True)
+
+
+@pytest.fixture
+def sender(tmp_path: Path) -> Iterator[Runtime]:
+    """One that has a letter to send."""
+    path = tmp_path / "feeds.yaml"
+    path.write_text(HEAD + LETTER, encoding="utf-8")
+    environment = {
+        "AGGREGATOR_DATABASE": f"sqlite:///{tmp_path}/data/wire.db",
+        "AGGREGATOR_SECRET": "a secret of tests",
+    }
+    with Runtime(load_settings(path, environment)) as runtime:
+        runtime.prepare()
+        runtime.add_subscriber("ana@reader.example", None, "weekly", "paper form")
+        runtime.compose_now("weekly")
+        yield runtime
+
+
+def test_a_mail_server_that_is_down_is_known_until_it_has_a_word_on_a_letter(sender: Runtime) -> None:
+    sender.mailer = mailer = ScriptedMailer(down=DOWN)
+    assert sender.health().unsent_since is None
+    sender.deliver()
+    since = sender.health().unsent_since
+    assert since is not None
+    sender.deliver()
+    assert sender.health().unsent_since == since
+    mailer.down = None
+    assert sender.deliver() == DeliveryReport(accepted=1)
+    assert sender.health().unsent_since is None
+
+
+def test_nothing_is_learned_of_a_mail_server_when_no_letter_waits(sender: Runtime) -> None:
+    sender.mailer = mailer = ScriptedMailer(down=DOWN)
+    sender.deliver()
+    since = sender.health().unsent_since
+    sender.subscribers.unsubscribe(1, "weekly", sender.clock.now())
+    mailer.down = None
+    assert sender.deliver() == DeliveryReport()
+    assert sender.health().unsent_since == since
+
+
+def test_a_mail_server_that_is_left_at_the_end_is_not_blamed(sender: Runtime) -> None:
+    cut = replace(DOWN, reply="stopped while connecting")
+    sender.mailer = ScriptedMailer(answers={"ana@reader.example": [cut]}, on_send=sender.stopping.set)
+    assert sender.deliver().paused == "stopped while connecting"
+    assert sender.health().unsent_since is None

@@ -19,6 +19,8 @@ class Health:
     """When a worker last said that it is alive."""
     offline_since: datetime | None = None
     """Since when no feed could be reached, as this machine seems to be offline."""
+    unsent_since: datetime | None = None
+    """Since when the mail server takes no letter."""
     problems: tuple[Problem, ...] = ()
     sends_mail: bool = True
     """False when no mail server is named, and letters are kept as files."""

@@ -49,17 +49,35 @@ def health_report(health: Health, now: datetime) -> dict[str, object]:
         *(["feeds.yaml has faults and is ignored; the last good one is in use"] if health.problems else []),
         *(["no worker is running"] if silence is None or silence > WORKER_SILENT else []),
         *([_offline(health.offline_since)] if health.offline_since else []),
+        *([_unsent(health.unsent_since)] if health.unsent_since and _waiting(health) else []),
     ]
     return {
         "status": "degraded" if reasons else "ok",
         "reasons": reasons,
-        "notes": [] if health.sends_mail else ["no mail server is named: letters are kept as files and none is sent"],
+        "notes": _notes(health),
         "database": "ok",
         "worker_tick_age_seconds": None if silence is None else round(silence.total_seconds()),
         "config_problems": [_problem(problem) for problem in health.problems],
         "feeds": {status.value: health.feeds.get(status, 0) for status in FeedStatus},
         "deliveries": {state.value: health.deliveries.get(state, 0) for state in DeliveryState},
     }
+
+
+def _notes(health: Health) -> list[str]:
+    doubtful = health.deliveries.get(DeliveryState.UNCERTAIN, 0)
+    return [
+        *([] if health.sends_mail else ["no mail server is named: letters are kept as files and none is sent"]),
+        *([f"uncertain whether {doubtful} letters arrived; they are not sent again by themselves"] if doubtful else []),
+    ]
+
+
+def _waiting(health: Health) -> int:
+    return sum(health.deliveries.get(state, 0) for state in (DeliveryState.QUEUED, DeliveryState.DEFERRED))
+
+
+def _unsent(since: datetime) -> str:
+    """Without the server's words, which may name a reader."""
+    return f"the mail server takes no letter since {since:%Y-%m-%d %H:%M} UTC; the worker's log says why"
 
 
 def _offline(since: datetime) -> str:

@@ -88,6 +88,26 @@ def test_a_machine_that_reaches_no_feed_is_degraded_since_then(own_site: SampleS
     ]
 
 
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [(DeliveryState.QUEUED, "degraded"), (DeliveryState.DEFERRED, "degraded"), (DeliveryState.ACCEPTED, "ok")],
+)
+def test_a_mail_server_that_takes_no_letter_is_said_while_letters_wait(
+    own_site: SampleSite, client: TestClient, state: DeliveryState, status: str
+) -> None:
+    own_site.health = replace(HEALTHY, unsent_since=START, deliveries={state: 1})
+    report = client.get("/healthz").json()
+    words = "the mail server takes no letter since 2026-11-24 08:00 UTC; the worker's log says why"
+    assert (report["status"], report["reasons"]) == (status, [words] if status == "degraded" else [])
+
+
+def test_letters_in_doubt_are_noted_for_a_person_to_judge(own_site: SampleSite, client: TestClient) -> None:
+    own_site.health = replace(HEALTHY, deliveries={DeliveryState.UNCERTAIN: 3})
+    report = client.get("/healthz").json()
+    assert report["status"] == "ok"
+    assert report["notes"] == ["uncertain whether 3 letters arrived; they are not sent again by themselves"]
+
+
 def test_a_database_that_does_not_answer_is_a_503_without_its_place(own_site: SampleSite) -> None:
     stories = type("Broken", (), {"last_seq": lambda self: failing()})()
     context = replace(own_site.context, health=failing, stories=stories)

@@ -1,5 +1,5 @@
-"""Single facts about the installation, by name: when the worker last ticked, since when no feed could be reached,
-what is followed of feeds.yaml."""
+"""Single facts about the installation, by name: when the worker last ticked, since when no feed could be reached or no
+letter handed over, what is followed of feeds.yaml."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from aggregator.model.applied import Applied
 from aggregator.model.channel import Channel
 from aggregator.model.newsletter import Newsletter
 
-WORKER_TICK, OFFLINE_SINCE, APPLIED = "worker_tick", "offline_since", "applied"
+WORKER_TICK, OFFLINE_SINCE, UNSENT_SINCE, APPLIED = "worker_tick", "offline_since", "unsent_since", "applied"
 
 Value = TypeVar("Value", Channel, Newsletter)
 
@@ -33,25 +33,47 @@ class SqlFactStore:
 
     def last_tick(self) -> datetime | None:
         """When the worker last noted that it is alive."""
-        with self._database.read() as connection:
-            return _moment(read_fact(connection, WORKER_TICK))
+        return self._moment(WORKER_TICK)
 
     def record_offline(self, now: datetime) -> None:
         """Note that no feed could be reached; the first time after one could counts."""
-        with self._database.write() as connection:
-            row = upsert(facts).values(name=OFFLINE_SINCE, value=now.isoformat())
-            connection.execute(row.on_conflict_do_nothing())
+        self._begin(OFFLINE_SINCE, now)
 
     def record_online(self) -> None:
         """Note that a feed was reached."""
-        if self.offline_since() is not None:
-            with self._database.write() as connection:
-                connection.execute(delete(facts).where(facts.c.name == OFFLINE_SINCE))
+        self._end(OFFLINE_SINCE)
 
     def offline_since(self) -> datetime | None:
         """Since when no feed could be reached, None when the last round reached one."""
+        return self._moment(OFFLINE_SINCE)
+
+    def record_unsent(self, now: datetime) -> None:
+        """Note that the mail server takes no letter; the first time after it took one counts."""
+        self._begin(UNSENT_SINCE, now)
+
+    def record_sent(self) -> None:
+        """Note that the mail server took a letter, or had a word on one."""
+        self._end(UNSENT_SINCE)
+
+    def unsent_since(self) -> datetime | None:
+        """Since when the mail server takes no letter, None when it took the last."""
+        return self._moment(UNSENT_SINCE)
+
+    def _begin(self, name: str, now: datetime) -> None:
+        if self._moment(name) is None:
+            with self._database.write() as connection:
+                row = upsert(facts).values(name=name, value=now.isoformat())
+                connection.execute(row.on_conflict_do_nothing())
+
+    def _end(self, name: str) -> None:
+        if self._moment(name) is not None:
+            with self._database.write() as connection:
+                connection.execute(delete(facts).where(facts.c.name == name))
+
+    def _moment(self, name: str) -> datetime | None:
         with self._database.read() as connection:
-            return _moment(read_fact(connection, OFFLINE_SINCE))
+            value = read_fact(connection, name)
+        return datetime.fromisoformat(value) if value else None
 
     def record_applied(self, applied: Applied) -> None:
         """Note what is followed from now on."""
@@ -68,10 +90,6 @@ class SqlFactStore:
             ),
             newsletters=tuple(_value(Newsletter, row) for row in value.get("newsletters", ())),
         )
-
-
-def _moment(value: str | None) -> datetime | None:
-    return datetime.fromisoformat(value) if value else None
 
 
 def _value(kind: type[Value], row: Mapping[str, Any]) -> Value:
