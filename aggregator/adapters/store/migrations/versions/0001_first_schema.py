@@ -22,6 +22,8 @@ WORDS = {
 
 
 def upgrade() -> None:
+    # As Alembic wrote it, whole and long: a list without branches, in the order in which the tables name each other,
+    # which is never edited once it is released.
     for statement in WORDS[op.get_bind().dialect.name]:
         op.execute(statement)
     op.create_table(
