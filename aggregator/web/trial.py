@@ -115,7 +115,10 @@ def try_pages(templates: str | None) -> None:
     `templates`: the folder with a person's own, if there is one."""
     for settings in _SITES:
         for static in (False, True):
-            given = replace(settings, templates=templates)
-            view = View(lambda given=given: given, static=static)  # type: ignore[misc]
-            for template, values in PAGES:
-                view.render(template, **values)
+            _try_all(replace(settings, templates=templates), static=static)
+
+
+def _try_all(settings: Settings, *, static: bool) -> None:
+    view = View(lambda: settings, static=static)
+    for template, values in PAGES:
+        view.render(template, **values)
