@@ -30,7 +30,7 @@ from aggregator.query import (
     bound_of,
     name_of,
 )
-from aggregator.steps.finding.tokens import MAX_TOKEN, name_token, tokens_of
+from aggregator.steps.finding.tokens import MAX_TOKEN, kind_of, name_token, tokens_of
 from aggregator.subject import runs_on
 
 MAX_BOUNDS = 8
@@ -175,7 +175,8 @@ def _has(term: Term) -> tuple[Has, bool]:
     """The tokens a term asks for, and whether they were cut short."""
     if scope := NAME_FIELDS.get(term.field):
         name = name_of(term)
-        return Has(("names",), (name_token(scope, name),), term.prefix), len(scope) + 1 + len(name) >= MAX_TOKEN
+        beginning = term.prefix and name != kind_of(name)
+        return Has(("names",), (name_token(scope, name),), beginning), len(scope) + 1 + len(name) >= MAX_TOKEN
     scope, words = TEXT_FIELDS[term.field], term.words
     cut = any(len(word) >= MAX_TOKEN and not runs_on(word) for word in words)
     whole = runs_on(words[-1]) or not term.prefix

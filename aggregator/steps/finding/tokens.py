@@ -68,8 +68,14 @@ def _line(text: Text) -> str:
 def _names(subject: Subject) -> Iterator[str]:
     yield EVERY
     for scope in _SCOPES:
-        for name in sorted(getattr(subject, scope)):
+        names: frozenset[str] = frozenset(getattr(subject, scope))
+        for name in sorted(names | set(map(kind_of, names))):
             yield name_token(scope, name)
+
+
+def kind_of(name: str) -> str:
+    """What a name has up to its colon, a name as well: `country:*` is asked for often, and is then one token."""
+    return name[: name.find(":") + 1]
 
 
 def _escaped(text: str) -> str:

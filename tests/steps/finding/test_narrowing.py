@@ -20,7 +20,7 @@ from aggregator.steps.finding.narrowing import (
     narrowed,
     required_tags,
 )
-from aggregator.steps.finding.tokens import name_token
+from aggregator.steps.finding.tokens import kind_of, name_token
 from tests.test_query import TREES
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -55,7 +55,9 @@ def condition(text: str, *, phrases: bool = True) -> Condition:
         ('"a b"', Has(TEXTS, ("a", "b"))),
         ("日本*", Has(TEXTS, ("日", "本"))),
         ("country:jp", Has(("names",), (name_token("tags", "country:jp"),))),
-        ("country:*", Has(("names",), (name_token("tags", "country:"),), True)),
+        ("country:j*", Has(("names",), (name_token("tags", "country:j"),), True)),
+        ("country:*", Has(("names",), (name_token("tags", "country:"),))),
+        ("feed:*", Has(("names",), (name_token("feeds", ""),))),
         ("lang:PT_br", Has(("names",), (name_token("languages", "pt-br"),))),
     ],
 )
@@ -138,7 +140,7 @@ def holds(condition: Condition, subject: Subject) -> bool:
         case Has():
             (token,) = condition.tokens
             fields = {"title": subject.title.words, "text": subject.body.words}
-            fields |= {"names": {name_token("tags", name) for name in subject.tags}}
+            fields |= {"names": {name_token("tags", name) for name in {*subject.tags, *map(kind_of, subject.tags)}}}
             held = {one for column in condition.columns for one in fields[column]}
             return token in held or (condition.prefix and any(one.startswith(token) for one in held))
 

@@ -89,7 +89,8 @@ def test_a_story_is_held_by_field_with_the_words_of_all_its_entries() -> None:
         EVERY,
         *(name_token("feeds", name) for name in ("ifri", "apps")),
         *(name_token("languages", name) for name in ("pt", "pt-br")),
-        name_token("tags", "topic:gas"),
+        *(name_token("tags", name) for name in ("topic:gas", "topic:")),
+        *(name_token(scope, "") for scope in ("feeds", "languages")),
     }
 
 

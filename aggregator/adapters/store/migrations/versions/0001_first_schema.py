@@ -10,7 +10,7 @@ down_revision = None
 WORDS = {
     "sqlite": (
         """CREATE VIRTUAL TABLE story_words USING fts5(
-            title, text, author, category, names, tokenize = "ascii tokenchars '_'", prefix = '2'
+            title, text, author, category, names, tokenize = "ascii tokenchars '_'", prefix = '1 2'
         )""",
     ),
     "postgresql": (
