@@ -211,9 +211,9 @@ def _deliver(summary: DemoSummary) -> Iterator[str]:
 
 
 def _what_to_run(program: str) -> Iterator[str]:
-    yield f"    Read it    {program} demo"
-    yield "               without --once it serves these stories as pages and feeds, until Ctrl-C"
-    yield "    Get it     it then also keeps the letters as files to look at"
+    yield "    Read it    without --once, these stories are served as pages and feeds, until Ctrl-C:"
+    yield f"               {program} demo"
+    yield "    Get it     it then keeps the letters as files to look at, too"
 
 
 def _what_to_look_at(summary: DemoSummary, port: int) -> Iterator[str]:

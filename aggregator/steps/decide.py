@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
+from typing import assert_never
 
 from aggregator.model.entry import Entry, EntryKeys, KnownEntry, Reading
 from aggregator.model.feed import Feed, FeedState, FeedStatus
@@ -48,6 +49,8 @@ def decide(
             return _succeeded(state, outcome, now=now, next_check_at=next_check_at)
         case Read():
             return _read(state, outcome, known, now=now, next_check_at=next_check_at)
+        case never:
+            assert_never(never)
 
 
 def failures_after(state: FeedState, outcome: PollOutcome, *, now: datetime) -> int:
