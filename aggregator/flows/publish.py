@@ -2,19 +2,24 @@
 
     stories.newest > selection > feedwriter > publications.put
 
-What did not change keeps its bytes and its ETag, so publishing again costs readers nothing.
+What did not change keeps its bytes and its ETag, so publishing again costs readers nothing. A channel that cannot be
+written stays as it was, and stops no other.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
+import structlog
+
+from aggregator.errors import StoreError
 from aggregator.model.channel import Channel, Format, Publication, Site
 from aggregator.model.feed import Feed
 from aggregator.model.story import Story
 from aggregator.ports import Clock, PublicationStore, StoryStore
 from aggregator.query import parse_query
+from aggregator.steps.feedwriter.contents import path_of
 from aggregator.steps.feedwriter.writer import write_channel
 from aggregator.steps.finding.narrowing import required_tags
 from aggregator.steps.selection import matching
@@ -24,6 +29,8 @@ SCANNED = 5_000
 a query that nothing matches must not read the whole store."""
 PAGE = 200
 """Stories read at a time, at least."""
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +51,23 @@ class PublishPlan:
     feeds: Mapping[str, Feed]
 
 
-def publish(ports: PublishPorts, plan: PublishPlan) -> int:
-    """Bring all publications up to date and drop those of channels no longer planned; returns how many changed."""
-    now = ports.clock.now()
-    written = [publication for channel in plan.channels for publication in _written(ports, plan, channel, now)]
-    changed = ports.publications.put(written)
-    return changed + ports.publications.prune([publication.path for publication in written])
+def publish(ports: PublishPorts, plan: PublishPlan, *, should_stop: Callable[[], bool] = lambda: False) -> int:
+    """Bring all publications up to date and drop those of channels no longer planned; returns how many changed.
+
+    `should_stop` is asked between two channels.
+    """
+    now, changed = ports.clock.now(), 0
+    for channel in plan.channels:
+        if should_stop():
+            return changed
+        try:
+            changed += ports.publications.put(_written(ports, plan, channel, now))
+        except StoreError:
+            raise
+        except Exception as error:  # a fault of ours in one Story, say
+            log.error("publish.failed", channel=channel.id, exc_info=error)
+    planned = [path_of(channel, name) for channel in plan.channels for name in channel.formats]
+    return changed + ports.publications.prune(planned)
 
 
 def build(plan: PublishPlan, channel: Channel, format: Format, stories: Sequence[Story]) -> Publication:

@@ -7,9 +7,10 @@ from datetime import timedelta
 
 import pytest
 
+from aggregator.errors import StoreError
 from aggregator.flows import publish as flow
 from aggregator.flows.publish import PublishPlan, PublishPorts, build, publish
-from aggregator.model.channel import Channel, Site
+from aggregator.model.channel import Channel, Publication, Site
 from aggregator.model.entry import Entry, EntryKeys, Tag
 from aggregator.model.feed import Feed
 from aggregator.model.parsed import Link
@@ -115,6 +116,46 @@ def test_a_channel_taken_out_of_the_plan_is_withdrawn() -> None:
     house.plan = replace(house.plan, channels=(EVERYTHING,))
     assert house.publish() == 3
     assert set(house.publications.etags()) == {"feed.atom", "feed.rss", "feed.json"}
+
+
+def test_a_channel_that_cannot_be_written_stays_as_it_was_and_stops_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    house = House(story(1, JP))
+    house.publish()
+    before = house.publications.etags()
+    house.shelf.stories.append(story(2, JP))
+    write = flow.write_channel
+
+    def broken(channel: Channel, *rest: object, **options: object) -> Publication:
+        if channel is EVERYTHING:
+            raise ZeroDivisionError("in one of its stories")
+        return write(channel, *rest, **options)
+
+    monkeypatch.setattr(flow, "write_channel", broken)
+    assert house.publish() == 3
+    after = house.publications.etags()
+    assert {path for path in after if after[path] == before[path]} == {"feed.atom", "feed.rss", "feed.json"}
+    assert house.links("channels/japan.json") == ["2", "1"]
+
+
+def test_a_database_in_trouble_ends_the_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(publications: Sequence[Publication]) -> int:
+        raise StoreError("database: full")
+
+    house = House(story(1, JP))
+    monkeypatch.setattr(house.publications, "put", full)
+    with pytest.raises(StoreError):
+        house.publish()
+
+
+def test_who_has_to_stop_does_so_between_two_channels_and_drops_nothing() -> None:
+    house = House(story(1, JP), channels=(EVERYTHING,))
+    house.publish()
+    house.plan = replace(house.plan, channels=(JAPAN, replace(JAPAN, id="other")))
+    asked = iter([False, True])
+    assert publish(house.ports, house.plan, should_stop=lambda: next(asked)) == 3
+    assert {path.rpartition(".")[0] for path in house.publications.etags()} == {"feed", "channels/japan"}
 
 
 def test_since_counts_from_the_clock() -> None:
