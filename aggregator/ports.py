@@ -167,8 +167,11 @@ class PublicationStore(Protocol):
 class NewsletterStore(Protocol):
     def sync(self, newsletters: Sequence[Newsletter], due: Mapping[str, datetime], last_seq: int) -> None:
         """Make the table follow feeds.yaml; a new newsletter starts after `last_seq` and is first due at `due[id]`;
-        the due time of a known one is replaced when its schedule or zone changed, when it was away, or when it lies
-        further off than any schedule reaches (the clock was wrong)."""
+        the due time of a known one is replaced when its schedule or zone changed, or when it lies further off than any
+        schedule reaches (the clock was wrong)."""
+
+    def begin(self, newsletter: Newsletter, due_at: datetime, last_seq: int) -> None:
+        """Give it a place as `sync` does, unless it has one."""
 
     def due(self, now: datetime) -> Sequence[Slot]:
         """Active newsletters whose time has come, longest waiting first."""

@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 import structlog
 from filelock import FileLock, Timeout
 
-from aggregator.adapters.config_watch import ConfigWatcher
+from aggregator.adapters.config_watch import ConfigWatcher, Stamp
 from aggregator.adapters.fetcher import AiohttpFetcher
 from aggregator.adapters.mailer import OutboxMailer, SmtpMailer
 from aggregator.adapters.parser_pool import ParserPool
@@ -39,7 +39,7 @@ from aggregator.adapters.store.search import SqlSearchStore
 from aggregator.adapters.store.stories import SqlStoryStore
 from aggregator.adapters.store.subscribers import SqlSubscriberStore
 from aggregator.adapters.store.tags import SqlTagStore
-from aggregator.errors import BusyError, ConfigError, NotFoundError, Problem, StoreError
+from aggregator.errors import AggregatorError, BusyError, ConfigError, NotFoundError, Problem, StoreError
 from aggregator.flows.compose import ComposePorts, compose, compose_one, preview
 from aggregator.flows.deliver import DeliverPorts, deliver, sample_letter, send_test
 from aggregator.flows.finding import FindPorts, find
@@ -56,7 +56,7 @@ from aggregator.model.channel import Channel, Format, Publication
 from aggregator.model.delivery import DeliveryReport, ImportReport, SendResult, Subscription
 from aggregator.model.feed import FeedState
 from aggregator.model.foresight import Foresight
-from aggregator.model.newsletter import Issue
+from aggregator.model.newsletter import Issue, Newsletter
 from aggregator.model.poll import FetchOutcome, FetchRequest, PollOutcome, RefreshReport
 from aggregator.model.search import Finding, Order
 from aggregator.model.vitals import Health
@@ -92,7 +92,7 @@ class Runtime:
         self.stopping = threading.Event()
         self.config_problems: tuple[Problem, ...] = ()
         self.signer = Signer(settings.secrets or [ensure_secret(settings.data_dir)])
-        self.database = open_database(settings.database_url)
+        self.database = open_database(settings.database_url, hurried=self.stopping.is_set)
         self.feeds = SqlFeedStore(self.database)
         self.entries = SqlEntryStore(self.database)
         self.tags = SqlTagStore(self.database)
@@ -109,7 +109,8 @@ class Runtime:
         self._fetcher: AiohttpFetcher | None = None
         self._parser: ParserPool | None = None
         self._limits: Polling | None = None
-        self._use(settings)
+        self._follows = False
+        self.plans, self.settings = Plans(settings, self.signer), settings
 
     def __enter__(self) -> Self:
         return self
@@ -140,37 +141,72 @@ class Runtime:
 
     # --- the configuration ------------------------------------------------------------------------
 
-    def _use(self, settings: Settings) -> None:
-        self.plans, self.settings, self.config_problems = Plans(settings, self.signer), settings, ()
-
     def migrate(self) -> bool:
         """Bring the database to the schema of this version; True when something was to do."""
         return migrate(self.database)
 
     def prepare(self) -> None:
-        """Bring the database to the schema of this version and make it follow feeds.yaml."""
+        """Bring the database to the schema of this version and have it follow feeds.yaml."""
         self.migrate()
-        self._follow()
+        self.follow()
+
+    def follow(self) -> None:
+        """Have the database follow feeds.yaml, and its edits, from now on.
+
+        For who acts in the name of the file, alone; who only looks may look at any file beside one who acts.
+        """
+        self._follows = True
+        self.change(self.settings)
 
     def change(self, settings: Settings) -> None:
-        """Go on with an edited feeds.yaml; raises TemplateError and goes on with the old one."""
-        self._use(settings)
-        self._follow()
+        """Go on with this feeds.yaml; when that fails, with the one before. Raises TemplateError, StoreError."""
+        plans = self.plans if settings is self.settings else Plans(settings, self.signer)
+        if self._follows:
+            self._follow(settings)
+        self.plans, self.settings, self.config_problems = plans, settings, ()
+        if self._follows and self.tags.tagging().version != plans.tagging:
+            self.tags.begin(plans.tagging)
 
-    def refuse(self, error: ConfigError) -> None:
-        """Remember what is wrong with an edit that is not used."""
-        self.config_problems = error.problems
+    def refuse(self, error: Exception) -> None:
+        """Remember why an edit is not used."""
+        if isinstance(error, ConfigError):
+            self.config_problems = error.problems
+            return
+        why = str(error) if isinstance(error, AggregatorError) else f"a fault of ours ({type(error).__name__})"
+        problem = Problem(file=self.settings.config_path, line=0, column=0, key="", message=f"not applied: {why}")
+        self.config_problems = (problem,)
 
-    def _follow(self) -> None:
-        now, letters = self.clock.now(), self.settings.newsletters
-        self.feeds.sync(self.settings.feeds, now, reader=READER)
-        due = {
-            letter.id: parse_schedule(letter.schedule).next_after(now, ZoneInfo(letter.timezone)) for letter in letters
-        }
+    def _follow(self, settings: Settings) -> None:
+        letters = settings.newsletters
+        self.feeds.sync(settings.feeds, self.clock.now(), reader=READER)
+        due = {letter.id: self._first_due(letter) for letter in letters}
         self.newsletters.sync(letters, due, self.stories.last_seq())
-        self.facts.record_applied(Applied(channels=self.settings.channels, newsletters=letters))
-        if self.tags.tagging().version != self.plans.tagging:
-            self.tags.begin(self.plans.tagging)
+        self.facts.record_applied(Applied(channels=settings.channels, newsletters=letters))
+
+    def _first_due(self, letter: Newsletter) -> datetime:
+        return parse_schedule(letter.schedule).next_after(self.clock.now(), ZoneInfo(letter.timezone))
+
+    def demand_newsletter(self, newsletter_id: str) -> None:
+        """Raises NotFoundError for one that neither feeds.yaml names nor the database knows."""
+        if self.settings.newsletter(newsletter_id) is None:
+            self.newsletters.slot(newsletter_id)
+
+    def _begin_newsletter(self, newsletter_id: str) -> None:
+        """Let one that this feeds.yaml names have its place in the database, whatever file that follows."""
+        if letter := self.settings.newsletter(newsletter_id):
+            self.newsletters.begin(letter, self._first_due(letter), self.stories.last_seq())
+
+    def feed_states(self) -> Sequence[FeedState]:
+        """How the feeds of this feeds.yaml fare, in the order of their ids; those never followed are new."""
+        now, known = self.clock.now(), {state.feed.id: state for state in self.feeds.states()}
+        fresh = {feed.id: FeedState(feed=feed, next_check_at=now) for feed in self.settings.feeds}
+        states = {id_: known[id_] if id_ in known and _same(known[id_], new) else new for id_, new in fresh.items()}
+        return [states[id_] for id_ in sorted(states)]
+
+    def feed_state(self, feed_id: str) -> FeedState:
+        """How one of them fares; raises NotFoundError."""
+        self._demand_feeds([feed_id])
+        return next(state for state in self.feed_states() if state.feed.id == feed_id)
 
     # --- polling and publishing -------------------------------------------------------------------
 
@@ -178,12 +214,15 @@ class Runtime:
         """The named feeds, or all, or those due now; raises NotFoundError."""
         if not ids:
             return self.feeds.states() if everything else self.feeds.due(self.clock.now())
+        self._demand_feeds(ids)
+        return self.feeds.states(ids)
+
+    def _demand_feeds(self, ids: Collection[str]) -> None:
         known = self.plans.publish.feeds
         for unknown in sorted(set(ids) - known.keys()):
             near = get_close_matches(unknown, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else "`aggregator feeds list` names them all"
             raise NotFoundError(f"no feed {unknown!r} in {self.settings.config_path}: {hint}")
-        return self.feeds.states(ids)
 
     def poll(self, states: Sequence[FeedState], *, progress: Progress = lambda report: None) -> RefreshReport:
         """Poll these feeds once."""
@@ -199,7 +238,7 @@ class Runtime:
             )
             plans = self.plans
             report = refresh(ports, plans.refresh, states, progress=progress, should_stop=self.stopping.is_set)
-            if plans is not self.plans:  # what it brought has the tags of the file as it was
+            if plans.tagging != self.plans.tagging:  # what it brought has the tags of the file as it was
                 self.tags.begin(self.plans.tagging)
             if report.offline:
                 self.facts.record_offline(self.clock.now())
@@ -218,11 +257,11 @@ class Runtime:
         return self._fetcher, self._parser
 
     def retag(self, *, anew: bool = False, progress: Callable[[int], None] = lambda count: None) -> Retagging:
-        """Give stored entries the tags of this feeds.yaml, until done, told to stop, or the file is edited."""
+        """Give stored entries the tags of this feeds.yaml, until done, told to stop, or the file gives others."""
         plans = self.plans
 
         def should_stop() -> bool:
-            return self.stopping.is_set() or plans is not self.plans
+            return self.stopping.is_set() or plans.tagging != self.plans.tagging
 
         report = retag(self.tags, plans.retag, anew=anew, progress=progress, should_stop=should_stop)
         if report.entries:
@@ -236,7 +275,7 @@ class Runtime:
     def publish(self) -> int:
         """Bring every channel up to date; returns how many publications changed."""
         ports = PublishPorts(stories=self.stories, publications=self.publications, clock=self.clock)
-        return publish(ports, self.plans.publish)
+        return publish(ports, self.plans.publish, should_stop=self.stopping.is_set)
 
     def build(self, query: str, format: Format) -> Publication:
         """The feed of any query, as it is now; raises QueryError."""
@@ -273,10 +312,11 @@ class Runtime:
 
     def compose(self) -> tuple[Issue, ...]:
         """Close the Issues that are due."""
-        return compose(self._compose_ports(), self.plans.compose)
+        return compose(self._compose_ports(), self.plans.compose, should_stop=self.stopping.is_set)
 
     def compose_now(self, newsletter_id: str) -> Issue | None:
         """Close one Issue before its time; None when there is nothing to send. Raises NotFoundError."""
+        self._begin_newsletter(newsletter_id)
         return compose_one(self._compose_ports(), self.plans.compose, newsletter_id)
 
     def preview_issue(self, newsletter_id: str) -> Issue:
@@ -308,12 +348,16 @@ class Runtime:
 
     def add_subscriber(self, email: str, name: str | None, newsletter_id: str, source: str) -> Subscription | None:
         """Subscribe a person who agreed; the subscription that stands already, if one does. Raises UsageError."""
+        self._begin_newsletter(newsletter_id)
         return add_one(self._subscribe_ports(), email=email, name=name, newsletter_id=newsletter_id, source=source)
 
     def import_subscribers(
         self, lines: Iterable[str], file: str, newsletter_id: str, source: str, *, dry_run: bool
     ) -> ImportReport:
         """Subscribe the people of a CSV file; raises UsageError."""
+        self.demand_newsletter(newsletter_id)
+        if not dry_run:
+            self._begin_newsletter(newsletter_id)
         ports = self._subscribe_ports()
         return import_csv(ports, lines, file=file, newsletter_id=newsletter_id, source=source, dry_run=dry_run)
 
@@ -321,15 +365,23 @@ class Runtime:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Be the one worker of this database; raises BusyError when another process is."""
-        path = Path(self.settings.data_dir) / "worker.lock"
+        """Be the one worker of this database; raises BusyError when another process is, StoreError when none can be."""
+        file = Path(self.settings.database_url.removeprefix("sqlite:///")).resolve()
+        path = file.with_name(f"{file.name}.worker")
+        lock = FileLock(path, timeout=0)
         try:
-            with FileLock(path, timeout=0):
-                yield
+            lock.acquire()
         except Timeout as error:
             raise BusyError(
                 f"another worker polls and sends for this database (it holds {path}); stop it first, or let it work"
             ) from error
+        except OSError as error:
+            cure = "make it, and the folder of the database, writable for this user"
+            raise StoreError(f"cannot lock {path}: {error.strerror}; {cure}") from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def health(self) -> Health:
         """How this installation fares."""
@@ -387,11 +439,22 @@ def _mailer(settings: Settings) -> Mailer:
     return OutboxMailer(Path(settings.data_dir) / OUTBOX)
 
 
+def _same(known: FeedState, new: FeedState) -> bool:
+    return known.feed.url == new.feed.url
+
+
 @contextmanager
-def watch_config(runtime: Runtime, path: Path) -> Iterator[None]:
-    """Follow edits of feeds.yaml until the block ends; a bad one changes nothing and is told by log and `/healthz`."""
+def watch_config(runtime: Runtime, path: Path, *, seen: Stamp) -> Iterator[None]:
+    """Go on with edits of feeds.yaml until the block ends, from `seen` on, its stamp from before it was loaded.
+
+    A bad one changes nothing and is told by log and `/healthz`.
+    """
     watcher = ConfigWatcher(
-        path, load=lambda: load_settings(path, os.environ), on_change=runtime.change, on_error=runtime.refuse
+        path,
+        load=lambda: load_settings(path, os.environ),
+        on_change=runtime.change,
+        on_error=runtime.refuse,
+        seen=seen,
     )
     watcher.start()
     try:

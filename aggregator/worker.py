@@ -85,7 +85,9 @@ class Worker:
         }
 
     def begin(self) -> None:
-        """Name what the last worker left in doubt; only once nobody else works on the database."""
+        """Have the database follow feeds.yaml, and name what the last worker left in doubt; only once nobody else works
+        on it."""
+        self._runtime.follow()
         if doubtful := self._runtime.deliveries.recover(self._started):
             log.warning("deliveries.uncertain", count=doubtful, why="a worker ended while it sent them")
         if folder := self._runtime.outbox:

@@ -54,16 +54,23 @@ class MemoryMailStore:
         self._deliveries: dict[int, Delivery] = {}
 
     def sync(self, newsletters: Sequence[Newsletter], due: Mapping[str, datetime], last_seq: int) -> None:
-        active, self._active = self._active, {newsletter.id for newsletter in newsletters}
+        self._active = {newsletter.id for newsletter in newsletters}
         for newsletter in newsletters:
             id_, words = newsletter.id, (newsletter.schedule, newsletter.timezone)
             slot = self._slots.get(id_)
             if slot is None:
                 slot = Slot(newsletter_id=id_, cursor=last_seq, due_at=due[id_], next_number=1)
             far = slot.due_at > due[id_] + timedelta(days=32)
-            if self._configured.get(id_) != words or id_ not in active or far:
+            if self._configured.get(id_) != words or far:
                 slot = replace(slot, due_at=due[id_])
             self._slots[id_], self._configured[id_] = slot, words
+
+    def begin(self, newsletter: Newsletter, due_at: datetime, last_seq: int) -> None:
+        if newsletter.id not in self._slots:
+            slot = Slot(newsletter_id=newsletter.id, cursor=last_seq, due_at=due_at, next_number=1)
+            self._slots[newsletter.id] = slot
+            self._configured[newsletter.id] = (newsletter.schedule, newsletter.timezone)
+            self._active.add(newsletter.id)
 
     def due(self, now: datetime) -> Sequence[Slot]:
         waiting = [self._slots[id_] for id_ in self._active if self._slots[id_].due_at <= now]

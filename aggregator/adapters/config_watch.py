@@ -9,33 +9,55 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 
 import structlog
 from watchfiles import watch
 
-from aggregator.errors import ConfigError
+from aggregator.errors import AggregatorError, ConfigError, StoreError
 from aggregator.settings.values import Settings
 
 QUIET_MS = 300
 """An edit is read when nothing more has been written for this long, so that no half-written file is."""
 LOOK_EVERY_MS = 500
 """The file's stamp is looked at this often too: shared folders and swapped links tell the kernel nothing."""
+TRY_AGAIN_SECONDS = 10
+"""An edit that the database did not take is handed on again this much later."""
 log = structlog.get_logger()
+
+Stamp = tuple[int, int, int] | None
+"""What tells one state of a file from another; None: there is none."""
+
+
+def stamp_of(path: Path) -> Stamp:
+    """The state of the file now; taken before it is read, it tells every edit that came after."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 class ConfigWatcher:
-    """A thread that loads the file anew after each edit and hands on what came of it; runs until `stop`."""
+    """A thread that loads the file anew after each edit and hands on what came of it; runs until `stop`.
+
+    `seen` is the file's stamp from before it was last loaded. A change that is refused, for whatever reason, is told
+    to `on_error`; one that the database did not take is tried again.
+    """
 
     def __init__(
         self,
         path: Path,
         load: Callable[[], Settings],
         on_change: Callable[[Settings], None],
-        on_error: Callable[[ConfigError], None],
+        on_error: Callable[[Exception], None],
+        *,
+        seen: Stamp,
     ) -> None:
         self._path = path.absolute()
         self._load, self._on_change, self._on_error = load, on_change, on_error
-        self._stamp = self._look()
+        self._stamp = seen
+        self._again_at: float | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="config-watch", daemon=True)
 
@@ -68,23 +90,24 @@ class ConfigWatcher:
                 self._check()
 
     def _check(self) -> None:
-        stamp = self._look()
-        if stamp == self._stamp:
+        stamp = stamp_of(self._path)
+        if stamp == self._stamp and (self._again_at is None or monotonic() < self._again_at):
             return
-        self._stamp = stamp
+        self._stamp, self._again_at = stamp, None
+        file = str(self._path)
         try:
-            settings = self._load()
-            log.info("config.changed", file=str(self._path))
-            self._on_change(settings)
+            self._on_change(self._load())
+            log.info("config.changed", file=file)
         except ConfigError as error:
-            log.error("config.refused", file=str(self._path), problems=[str(problem) for problem in error.problems])
+            log.error("config.refused", file=file, problems=[str(problem) for problem in error.problems])
             self._on_error(error)
-        except Exception:  # whoever takes the change must not end the watch over it
-            log.exception("config.not_applied", file=str(self._path))
-
-    def _look(self) -> tuple[int, int, int] | None:
-        try:
-            found = self._path.stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
+        except StoreError as error:
+            log.error("config.not_applied_yet", file=file, error=str(error))
+            self._on_error(error)
+            self._again_at = monotonic() + TRY_AGAIN_SECONDS
+        except AggregatorError as error:
+            log.error("config.refused", file=file, problems=[str(error)])
+            self._on_error(error)
+        except Exception as error:  # whoever takes the change must not end the watch over it
+            log.exception("config.not_applied", file=file)
+            self._on_error(error)

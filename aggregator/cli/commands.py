@@ -18,7 +18,7 @@ from aggregator.cli import (
     story_commands,
 )
 from aggregator.cli.output import Json, called, configure_logging, counting, errors, print_json, say
-from aggregator.cli.session import config_path, runtime_of, settings_of
+from aggregator.cli.session import live_runtime_of, runtime_of, settings_of
 from aggregator.demo.script import run_demo
 from aggregator.demo.summary import as_lines
 from aggregator.model.poll import RefreshReport
@@ -27,7 +27,7 @@ from aggregator.settings.advice import advice
 from aggregator.web.export import export
 from aggregator.web.serve import context_of, listen, serve
 from aggregator.web.trial import try_pages
-from aggregator.wiring import Runtime, watch_config
+from aggregator.wiring import Runtime
 from aggregator.worker import working
 
 app = typer.Typer(
@@ -94,12 +94,7 @@ def demo(
 def run(context: typer.Context, host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Worker and web pages in one process: the way most people run it."""
     try_pages(settings_of(context).templates)
-    with (
-        listen(host, port) as listener,
-        runtime_of(context) as runtime,
-        working(runtime),
-        watch_config(runtime, config_path(context)),
-    ):
+    with listen(host, port) as listener, live_runtime_of(context) as runtime, working(runtime):
         serve(runtime, listener)
 
 
@@ -107,20 +102,16 @@ def run(context: typer.Context, host: Host = "127.0.0.1", port: Port = 8000) -> 
 def web(context: typer.Context, host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Only the web pages and feeds."""
     try_pages(settings_of(context).templates)
-    with (
-        listen(host, port) as listener,
-        runtime_of(context) as runtime,
-        watch_config(runtime, config_path(context)),
-    ):
+    with listen(host, port) as listener, live_runtime_of(context) as runtime:
         serve(runtime, listener)
 
 
 @app.command()
 def worker(context: typer.Context) -> None:
     """Only the worker: polls, publishes, composes and delivers until it is told to stop."""
-    with runtime_of(context) as runtime:
+    with live_runtime_of(context) as runtime:
         _stop_on_signals(runtime)
-        with working(runtime), watch_config(runtime, config_path(context)):
+        with working(runtime):
             runtime.stopping.wait()
 
 
@@ -143,6 +134,7 @@ def poll(
 ) -> None:
     """Poll what is due now (or the named feeds, or all) and publish what changed."""
     with runtime_of(context) as runtime, runtime.exclusive():
+        runtime.follow()
         states = runtime.feeds_to_poll(feeds or (), everything=everything)
         with counting("Polling", len(states)) as count:
 

@@ -17,7 +17,7 @@ app.command()(preview_commands.preview)
 def list_feeds(context: typer.Context, as_json: Json = False) -> None:
     """Every feed with its state and next poll."""
     with runtime_of(context) as runtime:
-        states, counts = runtime.feeds.states(), runtime.feeds.entry_counts()
+        states, counts = runtime.feed_states(), runtime.feeds.entry_counts()
     if as_json:
         print_json([plain(state) | {"entries": counts.get(state.feed.id, 0)} for state in states])
         return
@@ -44,7 +44,7 @@ def show(
 ) -> None:
     """All that is known of one feed."""
     with runtime_of(context) as runtime:
-        (state,) = runtime.feeds_to_poll([feed])
+        state = runtime.feed_state(feed)
         count = runtime.feeds.entry_counts().get(feed, 0)
     if as_json:
         print_json(plain(state) | {"entries": count})

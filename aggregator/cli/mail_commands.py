@@ -123,7 +123,7 @@ def compose(context: typer.Context, newsletter: NewsletterId, as_json: Json = Fa
 def issues(context: typer.Context, newsletter: NewsletterId, as_json: Json = False) -> None:
     """The issues so far, newest first."""
     with runtime_of(context) as runtime:
-        runtime.newsletters.slot(newsletter)
+        runtime.demand_newsletter(newsletter)
         found = runtime.newsletters.issues(newsletter)
     rows = [{"number": issue.number, "created_at": issue.created_at, "stories": issue.stories} for issue in found]
     if as_json:
@@ -136,7 +136,7 @@ def issues(context: typer.Context, newsletter: NewsletterId, as_json: Json = Fal
 def deliveries(context: typer.Context, newsletter: NewsletterId, number: Number, as_json: Json = False) -> None:
     """Every delivery of one issue with its state and the server's words."""
     with runtime_of(context) as runtime:
-        runtime.newsletters.slot(newsletter)
+        runtime.demand_newsletter(newsletter)
         issue = runtime.newsletters.issue(newsletter, number)
         if issue is None:
             raise NotFoundError(
@@ -161,7 +161,7 @@ def list_subscribers(
     """Who is subscribed to what, and since when."""
     with runtime_of(context) as runtime:
         if newsletter is not None:
-            runtime.newsletters.slot(newsletter)
+            runtime.demand_newsletter(newsletter)
         found = runtime.subscribers.subscriptions(newsletter)
     if as_json:
         print_json(found)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import typer
 
+from aggregator.adapters.config_watch import stamp_of
 from aggregator.errors import UsageError
 from aggregator.settings.loading import load_settings
 from aggregator.settings.values import Settings
-from aggregator.wiring import Runtime
+from aggregator.wiring import Runtime, watch_config
 
 
 def settings_of(context: typer.Context) -> Settings:
@@ -36,7 +37,16 @@ def age_of(text: str) -> timedelta:
 
 @contextmanager
 def runtime_of(context: typer.Context) -> Iterator[Runtime]:
-    """A Runtime on this command's configuration; the database is migrated and follows feeds.yaml."""
+    """A Runtime on this command's configuration, with a database of this version that need not follow it."""
     with Runtime(settings_of(context)) as runtime:
-        runtime.prepare()
+        runtime.migrate()
+        yield runtime
+
+
+@contextmanager
+def live_runtime_of(context: typer.Context) -> Iterator[Runtime]:
+    """The same, which goes on with every edit of the file until the block ends."""
+    path = config_path(context)
+    seen = stamp_of(path)
+    with runtime_of(context) as runtime, watch_config(runtime, path, seen=seen):
         yield runtime

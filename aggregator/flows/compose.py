@@ -7,7 +7,7 @@ at that moment. Times that were missed while the machine was off are made up for
 that was merged away and split off again comes anew, but a newsletter tells it once.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -50,10 +50,17 @@ class ComposePlan:
     renderer: Renderer
 
 
-def compose(ports: ComposePorts, plan: ComposePlan) -> tuple[Issue, ...]:
-    """Close every slot that is due; a newsletter that cannot be closed is logged, stays due, and stops no other."""
+def compose(
+    ports: ComposePorts, plan: ComposePlan, *, should_stop: Callable[[], bool] = lambda: False
+) -> tuple[Issue, ...]:
+    """Close every slot that is due; a newsletter that cannot be closed is logged, stays due, and stops no other.
+
+    `should_stop` is asked between two of them.
+    """
     made = []
     for slot in ports.newsletters.due(ports.clock.now()):
+        if should_stop():
+            break
         newsletter = plan.newsletters.get(slot.newsletter_id)
         if newsletter is None:
             continue
@@ -77,10 +84,21 @@ def compose_one(ports: ComposePorts, plan: ComposePlan, newsletter_id: str) -> I
 
 def preview(ports: ComposePorts, plan: ComposePlan, newsletter_id: str) -> Issue:
     """What the next Issue would be if it were closed now; writes nothing. Raises NotFoundError, TemplateError."""
-    slot, now = ports.newsletters.slot(newsletter_id), ports.clock.now()
+    slot, now = _place(ports, plan, newsletter_id), ports.clock.now()
     newsletter = _still_made(plan, slot)
     selected = _select(ports, newsletter, slot, ports.stories.last_seq(), now)
     return _issue(plan, newsletter, selected, slot, now)
+
+
+def _place(ports: ComposePorts, plan: ComposePlan, newsletter_id: str) -> Slot:
+    """Where it stands, or would if feeds.yaml were followed from now on."""
+    try:
+        return ports.newsletters.slot(newsletter_id)
+    except NotFoundError:
+        if newsletter_id not in plan.newsletters:
+            raise
+        last, now = ports.stories.last_seq(), ports.clock.now()
+        return Slot(newsletter_id=newsletter_id, cursor=last, due_at=now, next_number=1)
 
 
 def _still_made(plan: ComposePlan, slot: Slot) -> Newsletter:

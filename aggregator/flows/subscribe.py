@@ -57,9 +57,11 @@ def import_csv(
     encoding as lone surrogates (PEP 383); raises UsageError.
 
     The first line names the columns: `email`, and `name` if there is one. Each line is read alone, so that a
-    quotation mark which is never closed costs one line and not the rest of the file.
+    quotation mark which is never closed costs one line and not the rest of the file. `dry_run` asks for no newsletter:
+    it may be one to come.
     """
-    ports.newsletters.slot(newsletter_id)
+    if not dry_run:
+        ports.newsletters.slot(newsletter_id)
     source, problems = _evidence(source), list[LineProblem]()
     people = _people(iter(lines), file, problems)
     added = known = unsubscribed = 0

@@ -8,8 +8,9 @@ from time import monotonic
 
 import pytest
 
-from aggregator.adapters.config_watch import ConfigWatcher
-from aggregator.errors import ConfigError
+from aggregator.adapters import config_watch
+from aggregator.adapters.config_watch import ConfigWatcher, stamp_of
+from aggregator.errors import ConfigError, StoreError, TemplateError
 from aggregator.settings.loading import load_settings
 from aggregator.settings.values import Settings
 
@@ -21,16 +22,16 @@ class Heard:
 
     def __init__(self) -> None:
         self.news: list[str] = []
-        self.fails = False
+        self.fails: Exception | None = None
         self._more = threading.Condition()
 
     def change(self, settings: Settings) -> None:
         self.tell(settings.site.title)
         if self.fails:
-            raise RuntimeError("the database is away")
+            raise self.fails
 
-    def error(self, error: ConfigError) -> None:
-        self.tell(error.problems[0].message)
+    def error(self, error: Exception) -> None:
+        self.tell(error.problems[0].message if isinstance(error, ConfigError) else str(error))
 
     def tell(self, what: str) -> None:
         with self._more:
@@ -50,10 +51,14 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
+def watching(path: Path, heard: Heard) -> ConfigWatcher:
+    return ConfigWatcher(path, lambda: load_settings(path, {}), heard.change, heard.error, seen=stamp_of(path))
+
+
 @pytest.fixture
 def heard(config: Path) -> Iterator[Heard]:
     heard = Heard()
-    watcher = ConfigWatcher(config, lambda: load_settings(config, {}), heard.change, heard.error)
+    watcher = watching(config, heard)
     watcher.start()
     yield heard
     begun = monotonic()
@@ -103,7 +108,7 @@ def test_a_swapped_link_is_noticed(tmp_path: Path) -> None:
     path = folder / "feeds.yaml"
     path.symlink_to(tmp_path / "a" / "feeds.yaml")
     heard = Heard()
-    watcher = ConfigWatcher(path, lambda: load_settings(path, {}), heard.change, heard.error)
+    watcher = watching(path, heard)
     watcher.start()
     (folder / "next").symlink_to(tmp_path / "b" / "feeds.yaml")
     os.replace(folder / "next", path)
@@ -111,19 +116,42 @@ def test_a_swapped_link_is_noticed(tmp_path: Path) -> None:
     watcher.stop()
 
 
-def test_a_change_that_cannot_be_applied_does_not_end_the_watch(config: Path, heard: Heard) -> None:
-    heard.fails = True
+@pytest.mark.parametrize("error", [RuntimeError("of ours"), TemplateError("unsound")])
+def test_a_change_that_cannot_be_applied_is_told_and_does_not_end_the_watch(
+    config: Path, heard: Heard, error: Exception
+) -> None:
+    heard.fails = error
     config.write_text(GOOD.format(title="Two"))
-    heard.wait_for(lambda news: news == ["Two"])
-    heard.fails = False
+    heard.wait_for(lambda news: news == ["Two", str(error)])
+    heard.fails = None
     config.write_text(GOOD.format(title="Three"))
-    heard.wait_for(lambda news: news == ["Two", "Three"])
+    heard.wait_for(lambda news: news[2:] == ["Three"])
+
+
+def test_a_change_that_the_database_did_not_take_is_tried_again(
+    config: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config_watch, "TRY_AGAIN_SECONDS", 0)
+    heard.fails = StoreError("database is locked")
+    config.write_text(GOOD.format(title="Two"))
+    heard.wait_for(lambda news: news[:4] == ["Two", "database is locked"] * 2)
+    heard.fails = None
+    heard.wait_for(lambda news: news[-1] == "Two")
+
+
+def test_an_edit_from_before_the_watch_began_is_noticed(config: Path) -> None:
+    heard, seen = Heard(), stamp_of(config)
+    config.write_text(GOOD.format(title="Two"))
+    watcher = ConfigWatcher(config, lambda: load_settings(config, {}), heard.change, heard.error, seen=seen)
+    watcher.start()
+    heard.wait_for(lambda news: news == ["Two"])
+    watcher.stop()
 
 
 def test_a_folder_that_is_not_there_is_looked_for(tmp_path: Path) -> None:
     path = tmp_path / "later" / "feeds.yaml"
     heard = Heard()
-    watcher = ConfigWatcher(path, lambda: load_settings(path, {}), heard.change, heard.error)
+    watcher = watching(path, heard)
     watcher.start()
     path.parent.mkdir()
     replace(path, GOOD.format(title="Late"))
@@ -133,5 +161,5 @@ def test_a_folder_that_is_not_there_is_looked_for(tmp_path: Path) -> None:
 
 def test_a_watch_that_never_started_stops(config: Path) -> None:
     heard = Heard()
-    ConfigWatcher(config, lambda: load_settings(config, {}), heard.change, heard.error).stop()
+    watching(config, heard).stop()
     assert heard.news == []

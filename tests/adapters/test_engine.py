@@ -55,6 +55,34 @@ def test_the_ledger_is_synchronous_and_the_rest_is_not(tmp_path: Path) -> None:
     database.close()
 
 
+def test_who_is_in_a_hurry_does_not_wait_for_the_lock(tmp_path: Path) -> None:
+    hurry = threading.Event()
+    database = open_database(url(tmp_path), hurried=hurry.is_set)
+    migrate(database)
+    with sqlite3.connect(tmp_path / "wire.db", isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        told: list[str] = []
+
+        def write() -> None:
+            try:
+                with database.write():
+                    told.append("written")
+            except StoreError as error:
+                told.append(str(error))
+
+        waiting = threading.Thread(target=write)
+        waiting.start()
+        waiting.join(timeout=2)
+        assert waiting.is_alive()
+        hurry.set()
+        waiting.join(timeout=10)
+        assert "locked" in told[0]
+    other.close()
+    with database.write() as connection:
+        assert connection.scalar(text("PRAGMA busy_timeout")) == 60_000
+    database.close()
+
+
 def test_a_lock_held_elsewhere_is_one_clear_error_and_reading_goes_on(tmp_path: Path) -> None:
     database = open_database(url(tmp_path), busy_timeout=0)
     migrate(database)

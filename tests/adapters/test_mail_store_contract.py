@@ -1,13 +1,13 @@
 """One contract for every store of newsletters, subscribers and deliveries, the fake included."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 
 from aggregator.adapters.store.deliveries import SqlDeliveryStore
 from aggregator.adapters.store.engine import open_database
@@ -106,15 +106,27 @@ def test_following_the_configuration_moves_the_due_time_only_for_a_reason(
     assert store.slot("weekly") == Slot(newsletter_id="weekly", cursor=7, due_at=due_at, next_number=1)
 
 
-def test_a_newsletter_taken_out_is_not_due_and_starts_anew_when_it_returns(store: Store) -> None:
+def test_a_newsletter_taken_out_is_not_due_and_misses_no_time_when_it_returns(store: Store) -> None:
     sync(store, WEEKLY, DAILY)
     sync(store, DAILY)
     assert [slot.newsletter_id for slot in store.due(MONDAY)] == ["daily"]
     sync(store, WEEKLY, DAILY, at=MONDAY + HOUR)
-    assert store.slot("weekly").due_at == MONDAY + HOUR
+    assert [slot.newsletter_id for slot in store.due(MONDAY)] == ["daily", "weekly"]
     assert store.slot("weekly").cursor == 7
     sync(store)
     assert store.due(MONDAY + HOUR) == []
+
+
+def test_a_newsletter_is_begun_once_and_the_others_stay_as_they_are(store: Store) -> None:
+    sync(store, WEEKLY)
+    store.begin(DAILY, MONDAY + HOUR, 9)
+    store.begin(DAILY, MONDAY, 12)
+    store.begin(WEEKLY, MONDAY + HOUR, 12)
+    assert store.slot("daily") == Slot(newsletter_id="daily", cursor=9, due_at=MONDAY + HOUR, next_number=1)
+    assert store.slot("weekly").due_at == MONDAY
+    assert [slot.newsletter_id for slot in store.due(MONDAY + HOUR)] == ["weekly", "daily"]
+    sync(store, WEEKLY, DAILY)
+    assert store.slot("daily").due_at == MONDAY + HOUR
 
 
 def test_an_unknown_newsletter_is_named(store: Store) -> None:
@@ -350,6 +362,31 @@ def test_a_wait_set_by_a_wrong_clock_ends_at_the_next_start(store: Store) -> Non
     assert store.recover(MONDAY) == 0
     assert claim(store, MONDAY).subscriber.email == "ana@example.org"
     assert store.claim(MONDAY, IDS) is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_step_of_a_letter_and_each_persons_word_is_on_disk_when_the_call_returns(kind: str) -> None:
+    """Nothing of it is written by the engine that does not wait for the disk (F3)."""
+    with database_of(kind) as database:
+        store = SqlStore(database)
+        hasty: list[Connection] = []
+        durable: list[Connection] = []
+        for engine, commits in ((database.main, hasty), (database.ledger, durable)):
+            event.listen(engine, "commit", commits.append)
+        steps: list[Callable[[], object]] = [
+            lambda: sync(store, WEEKLY, DAILY),
+            lambda: subscribe(store, "weekly", "ana@example.org", "bob@example.org"),
+            lambda: record(store, "weekly", "story-1"),
+            lambda: store.settle(claim(store), ACCEPTED, MONDAY, None),
+            lambda: claim(store),
+            lambda: store.recover(MONDAY),
+            lambda: store.unsubscribe(1, "weekly", MONDAY),
+        ]
+        for step in steps:
+            durable.clear()
+            step()
+            assert durable
+        assert [commit for commit in hasty if commit.get_execution_options().get("writes")] == []
 
 
 def test_answers_are_told_latest_first(store: Store) -> None:

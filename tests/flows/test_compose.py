@@ -261,6 +261,15 @@ def test_a_database_in_trouble_ends_the_round(world: World, monkeypatch: pytest.
         world.compose()
 
 
+def test_who_has_to_stop_does_so_between_two_newsletters(world: World) -> None:
+    world.stories.add("One")
+    world.clock.moment = MONDAY
+    asked = iter([False, True])
+    (issue,) = compose(world.ports, world.plan, should_stop=lambda: next(asked))
+    assert issue.newsletter_id == "daily"
+    assert world.compose() == [("weekly", 1, ("story-1",))]
+
+
 def test_days_the_machine_was_off_are_made_up_for_by_one_issue(world: World) -> None:
     world.stories.add("One")
     world.clock.moment = MONDAY
@@ -356,6 +365,16 @@ def test_a_preview_is_what_would_be_sent_and_writes_nothing(world: World) -> Non
     stored = compose_one(world.ports, world.plan, "weekly")
     assert stored == replace(issue, id=1)
     assert preview(world.ports, world.plan, "weekly").rendering.text == "2 2026-11-24: "
+
+
+def test_a_newsletter_to_come_is_previewed_as_it_would_begin(world: World) -> None:
+    world.stories.add("Old")
+    new = replace(WEEKLY, id="new")
+    plan = replace(world.plan, newsletters={**world.plan.newsletters, "new": new})
+    issue = preview(world.ports, plan, "new")
+    assert (issue.number, issue.story_ids) == (1, ())
+    with pytest.raises(NotFoundError):
+        world.store.slot("new")
 
 
 @pytest.mark.parametrize("call", [compose_one, preview])

@@ -11,18 +11,19 @@ written (the last id, where a newsletter stands) must hold until it is.
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from sqlalchemy import URL, BigInteger, ColumnElement, Connection, Engine, create_engine, event, make_url, select
 from sqlalchemy import cast as as_type
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite's takes the same form, so this compiles for both
-from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError
+from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -33,6 +34,8 @@ __all__ = ["Database", "Insert", "among", "insert_tuples", "open_database", "ope
 
 BUSY_TIMEOUT_SECONDS = 60
 """How long a writer waits for another process's transaction before it reports the lock."""
+ATTEMPT_SECONDS = 1
+"""How long it waits for the lock before it looks whether it is in a hurry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +73,22 @@ class Database:
         self.ledger.dispose()
 
 
-def open_database(url: str, *, busy_timeout: int = BUSY_TIMEOUT_SECONDS) -> Database:
-    """The engines for `url` (`sqlite:///path` or `postgresql://…`), not the tables (see `migrate.py`)."""
+def open_database(
+    url: str, *, busy_timeout: int = BUSY_TIMEOUT_SECONDS, hurried: Callable[[], bool] = lambda: False
+) -> Database:
+    """The engines for `url` (`sqlite:///path` or `postgresql://…`), not the tables (see `migrate.py`).
+
+    Who waits for SQLite's lock while `hurried` gives up within a second.
+    """
     parts = _parts(url)
-    opening = _sqlite if parts.get_backend_name() == "sqlite" else _postgresql
-    if path := parts.database if opening is _sqlite else None:
-        _make_folder(Path(path).parent)
-        _refuse_another_kind(Path(path))
-    return Database(
-        main=opening(parts, durable=False, busy_timeout=busy_timeout),
-        ledger=opening(parts, durable=True, busy_timeout=busy_timeout),
-    )
+    if parts.get_backend_name() == "sqlite":
+        path = Path(parts.database or "")
+        _make_folder(path.parent)
+        _refuse_another_kind(path)
+        main, ledger = (_sqlite(parts, durable, busy_timeout, hurried) for durable in (False, True))
+    else:
+        main, ledger = (_postgresql(parts, durable, busy_timeout) for durable in (False, True))
+    return Database(main=main, ledger=ledger)
 
 
 def open_existing(url: str) -> Database:
@@ -164,7 +172,7 @@ _AS_MANY_AS_THREADS = -1
 """Connections beyond the pool's five: who waits for the write lock must keep no reader waiting."""
 
 
-def _sqlite(url: URL, *, durable: bool, busy_timeout: int) -> Engine:
+def _sqlite(url: URL, durable: bool, busy_timeout: int, hurried: Callable[[], bool]) -> Engine:
     engine = create_engine(
         url,
         connect_args={"timeout": busy_timeout, "check_same_thread": False},
@@ -181,13 +189,31 @@ def _sqlite(url: URL, *, durable: bool, busy_timeout: int) -> Engine:
     def begin(connection: Connection) -> None:
         # A deferred transaction that turns into a writer fails at once when another has written meanwhile
         # (SQLITE_BUSY_SNAPSHOT); taking the write lock first makes it wait its turn instead.
-        writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if connection.get_execution_options().get("writes", False):
+            _take_lock(connection, busy_timeout, hurried)
+        else:
+            connection.exec_driver_sql("BEGIN")
 
     return engine
 
 
-def _postgresql(url: URL, *, durable: bool, busy_timeout: int) -> Engine:
+def _take_lock(connection: Connection, busy_timeout: int, hurried: Callable[[], bool]) -> None:
+    """Begin as a writer. SQLite lets nobody interrupt who waits for the lock, so it waits a little at a time."""
+    until = monotonic() + busy_timeout
+    connection.exec_driver_sql(f"PRAGMA busy_timeout={1000 * min(busy_timeout, ATTEMPT_SECONDS)}").close()
+    try:
+        while True:
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                return
+            except OperationalError as error:
+                if "locked" not in str(error.orig) or hurried() or monotonic() >= until:
+                    raise
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={1000 * busy_timeout}").close()
+
+
+def _postgresql(url: URL, durable: bool, busy_timeout: int) -> Engine:
     commit = "on" if durable else "off"
     settings = {"synchronous_commit": commit, "lock_timeout": f"{max(1, 1000 * busy_timeout)}", "timezone": "UTC"}
     engine = create_engine(

@@ -15,6 +15,9 @@ from aggregator.errors import StoreError
 def migrate(database: Database) -> bool:
     """Apply what is missing; True when anything was. Raises StoreError for a database of a newer version."""
     config = _config()
+    with database.read() as connection:  # most have nothing to do, and need not wait for the lock of who writes
+        if _is_current(connection, config):
+            return False
     with database.write() as connection:
         if _is_current(connection, config):
             return False

@@ -30,11 +30,20 @@ class SqlNewsletterStore:
 
     def sync(self, configured: Sequence[Newsletter], due: Mapping[str, datetime], last_seq: int) -> None:
         """Make the table follow feeds.yaml; newsletters no longer named keep their Issues and are not due."""
-        rows = [_config_row(newsletter, due[newsletter.id], last_seq) for newsletter in configured]
+        rows = [
+            _config_row(newsletter, due[newsletter.id], last_seq) | {"reach": due[newsletter.id] + LONGEST_GAP}
+            for newsletter in configured
+        ]
         with self._database.write_ledger() as connection:
             connection.execute(_away(newsletter.id for newsletter in configured))
             if rows:
                 connection.execute(_synced(), rows)
+
+    def begin(self, newsletter: Newsletter, due_at: datetime, last_seq: int) -> None:
+        """Give it a place as `sync` does, unless it has one."""
+        place = upsert(newsletters).values(_config_row(newsletter, due_at, last_seq))
+        with self._database.write_ledger() as connection:
+            connection.execute(place.on_conflict_do_nothing())
 
     def due(self, now: datetime) -> Sequence[Slot]:
         """Active newsletters whose time has come, longest waiting first."""
@@ -101,7 +110,6 @@ def _config_row(newsletter: Newsletter, due_at: datetime, last_seq: int) -> dict
         "cursor": last_seq,
         "next_due_at": due_at,
         "active": True,
-        "reach": due_at + LONGEST_GAP,
     }
 
 
@@ -115,7 +123,6 @@ def _synced() -> Insert:
     moved = or_(
         newsletters.c.schedule != new.schedule,
         newsletters.c.timezone != new.timezone,
-        ~newsletters.c.active,
         newsletters.c.next_due_at > bindparam("reach", type_=newsletters.c.next_due_at.type),
     )
     return statement.on_conflict_do_update(
