@@ -52,13 +52,20 @@ def main() -> None:
         building = build(database, given.entries)
         database.close()
         database = open_database(url)  # as a process that begins now
-        report = {name: measured(database, asked) for name, asked in QUERIES.items()}
+        times = {name: measured(database, asked) for name, asked in QUERIES.items()}
         database.close()
         if not given.database:
             building["bytes_per_story"] = round(Path(folder, "wire.db").stat().st_size / given.entries)
-    every = sorted(moment for one in report.values() for moment in one.pop("times"))
-    whole = {"p50_ms": _share(every, 0.5), "p95_ms": _share(every, 0.95)}
-    print(json.dumps({"entries": given.entries, **building, "all": whole, "queries": report}, indent=2))
+    report = {
+        "entries": given.entries,
+        **building,
+        "all": shares([moment for found in times.values() for moment, _ in found]),
+        "queries": {
+            name: shares([moment for moment, _ in found]) | {"stories": sum(count for _, count in found) // len(found)}
+            for name, found in times.items()
+        },
+    }
+    print(json.dumps(report, indent=2))
 
 
 # --- what is searched -----------------------------------------------------------------------------
@@ -179,19 +186,17 @@ QUERIES: dict[str, Asked] = {
 }
 
 
-def measured(database: Database, asked: Asked) -> dict[str, object]:
+def measured(database: Database, asked: Asked) -> list[tuple[float, int]]:
+    """Milliseconds, and stories found, of some queries of a kind."""
     ports = FindPorts(search=SqlSearchStore(database), stories=SqlStoryStore(database), clock=_Now())
-    random, times, counts = Random(7), list[float](), list[int]()
+    random, found = Random(7), []
     for _ in range(ROUNDS):
         text, order = asked(random)
         query = parse_query(text)
         began = time.perf_counter()
         finding = find(ports, query, limit=PAGE, order=order, seconds=60)
-        times.append(1000 * (time.perf_counter() - began))
-        counts.append(len(finding.stories))
-    times.sort()
-    shares = {"p50_ms": _share(times, 0.5), "p95_ms": _share(times, 0.95)}
-    return shares | {"stories": sum(counts) // ROUNDS, "times": times}
+        found.append((1000 * (time.perf_counter() - began), len(finding.stories)))
+    return found
 
 
 class _Now:
@@ -199,8 +204,10 @@ class _Now:
         return START
 
 
-def _share(times: Sequence[float], share: float) -> float:
-    return round(times[min(int(share * len(times)), len(times) - 1)], 2)
+def shares(times: Sequence[float]) -> dict[str, float]:
+    """The time that half of the queries take at most, and that all but one in twenty do."""
+    ordered = sorted(times)
+    return {f"p{share}_ms": round(ordered[min(share * len(ordered) // 100, len(ordered) - 1)], 2) for share in (50, 95)}
 
 
 if __name__ == "__main__":
