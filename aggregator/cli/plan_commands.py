@@ -42,6 +42,7 @@ def plan(
 def retag(context: typer.Context, as_json: Json = False) -> None:
     """Give all stored entries the tags of feeds.yaml and of this version, and print what changed."""
     with runtime_of(context) as runtime, runtime.exclusive():
+        runtime.follow()
         with counting("Tagging entries") as count:
             report = runtime.retag(anew=True, progress=count)
         runtime.publish()
