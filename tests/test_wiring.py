@@ -1,143 +1,139 @@
-"""A Runtime on a real database: what it does with an edited feeds.yaml, and who may work beside it."""
+"""What a Runtime owes to edits that come in the midst of its work, and what it says of its health."""
 
-from __future__ import annotations
-
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from aggregator import wiring
-from aggregator.errors import BusyError, ConfigError, Problem, StoreError, TemplateError
+from aggregator.model.applied import Tagging
+from aggregator.model.delivery import DeliveryReport, DeliveryState, SendResult
 from aggregator.settings.loading import load_settings
 from aggregator.settings.values import Settings
 from aggregator.wiring import Runtime
+from tests.acceptance.wire import HEAD
+from tests.adapters.fetch_server import FetchServer, Talk, answer
+from tests.mail_fakes import ScriptedMailer
 
-DOCUMENT = """\
-site: {{title: Wire, base_url: "http://wire.example"}}
-feeds:
-  - {{id: {feed}, name: Tank, url: "http://tank.example/{feed}"}}
-newsletters:
-  - {{id: weekly, title: W, schedule: "{schedule}", from: "Wire <wire@wire.example>"}}
-"""
-
-
-def settings_of(folder: Path, feed: str = "tank", schedule: str = "mon 07:30", file: str = "wire.db") -> Settings:
-    path = folder / "feeds.yaml"
-    path.write_text(DOCUMENT.format(feed=feed, schedule=schedule))
-    environ = {"AGGREGATOR_DATABASE": f"sqlite:///{folder}/{file}", "AGGREGATOR_SECRET": "known to tests only"}
-    return load_settings(path, environ)
+RSS = (
+    b'<rss version="2.0"><channel><title>Tank</title><item><guid>1</guid><title>A port</title>'
+    b"<link>https://tank.example/1</link></item></channel></rss>"
+)
 
 
 @pytest.fixture
-def runtime(tmp_path: Path) -> Iterator[Runtime]:
-    with Runtime(settings_of(tmp_path)) as runtime:
+def server() -> Iterator[FetchServer]:
+    with FetchServer() as server:
+        server.answers = {"/tank": answer(body=RSS)}
+        yield server
+
+
+def settings(folder: Path, server: FetchServer, tag: str) -> Settings:
+    """A feeds.yaml by which a port is tagged so."""
+    path = folder / f"{tag}.yaml"
+    feed = f"{{id: tank, name: Tank, url: '{server.url('/tank')}'}}"
+    path.write_text(f"{HEAD}feeds: [{feed}]\ntags: [{{tag: 'topic:{tag}', when: port}}]\n", encoding="utf-8")
+    return load_settings(path, {"AGGREGATOR_DATABASE": f"sqlite:///{folder}/data/wire.db"})
+
+
+def tags(runtime: Runtime) -> set[str]:
+    return {tag.name for story in runtime.stories.newest(limit=9) for tag in story.tags if tag.origin == "rule"}
+
+
+def test_a_poll_that_an_edit_overtakes_brings_tags_that_are_given_anew(server: FetchServer, tmp_path: Path) -> None:
+    before, after = (settings(tmp_path, server, tag) for tag in ("old", "new"))
+    with Runtime(before) as runtime:
         runtime.prepare()
+
+        async def edited_meanwhile(talk: Talk) -> None:
+            runtime.change(after)
+            runtime.retag()
+            await talk.send(answer(body=RSS))
+
+        server.answers["/tank"] = edited_meanwhile
+        assert runtime.poll(runtime.feeds.states()).entries_new == 1
+        assert tags(runtime) == {"topic:old"}
+        assert (runtime.retag().changed, tags(runtime)) == (1, {"topic:new"})
+
+
+def test_a_retagging_that_an_edit_overtakes_stops_and_the_edit_is_followed(
+    server: FetchServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aggregator.flows.retag.BATCH", 1)
+    server.answers["/tank"] = answer(body=RSS.replace(b"</item>", b"</item><item><title>Port two</title></item>"))
+    first, second, third = (settings(tmp_path, server, tag) for tag in ("first", "second", "third"))
+    with Runtime(first) as runtime:
+        runtime.prepare()
+        assert runtime.poll(runtime.feeds.states()).entries_new == 2
+        runtime.change(second)
+        report = runtime.retag(progress=lambda count: runtime.change(third))
+        assert (report.entries, report.done) == (1, False)
+        assert (runtime.retag().done, tags(runtime)) == (True, {"topic:third"})
+
+
+def test_what_another_file_may_have_tagged_meanwhile_is_looked_at_again(server: FetchServer, tmp_path: Path) -> None:
+    """A poll by hand, with a file of its own, leaves tags that the worker's file would not give."""
+    own, other = (settings(tmp_path, server, tag) for tag in ("own", "other"))
+    with Runtime(own) as runtime:
+        runtime.prepare()
+        runtime.retag()
+        done = runtime.tags.tagging()
+    with Runtime(other) as runtime:
+        runtime.prepare()
+        runtime.poll(runtime.feeds.states())
+    with Runtime(own) as runtime:
+        runtime.prepare()
+        assert (runtime.tags.tagging(), done.below) == (Tagging(version=done.version, below=2), 0)
+        assert (runtime.retag().changed, tags(runtime)) == (1, {"topic:own"})
+
+
+LETTER = """newsletters:
+  - {id: weekly, title: The week, schedule: "mon 07:30", from: "Wire <wire@wire.example>", when_empty: send}
+"""
+DOWN = SendResult(state=DeliveryState.DEFERRED, reply="no connection to 'relay'", server_down=True)
+
+
+@pytest.fixture
+def sender(tmp_path: Path) -> Iterator[Runtime]:
+    """One that has a letter to send."""
+    path = tmp_path / "feeds.yaml"
+    path.write_text(HEAD + LETTER, encoding="utf-8")
+    environment = {
+        "AGGREGATOR_DATABASE": f"sqlite:///{tmp_path}/data/wire.db",
+        "AGGREGATOR_SECRET": "a secret of tests",
+    }
+    with Runtime(load_settings(path, environment)) as runtime:
+        runtime.prepare()
+        runtime.add_subscriber("ana@reader.example", None, "weekly", "paper form")
+        runtime.compose_now("weekly")
         yield runtime
 
 
-def feeds(runtime: Runtime) -> list[str]:
-    return [state.feed.id for state in runtime.feeds.states()]
+def test_a_mail_server_that_is_down_is_known_until_it_has_a_word_on_a_letter(sender: Runtime) -> None:
+    sender.mailer = mailer = ScriptedMailer(down=DOWN)
+    assert sender.health().unsent_since is None
+    sender.deliver()
+    since = sender.health().unsent_since
+    assert since is not None
+    sender.deliver()
+    assert sender.health().unsent_since == since
+    mailer.down = None
+    assert sender.deliver() == DeliveryReport(accepted=1)
+    assert sender.health().unsent_since is None
 
 
-def test_an_edit_is_followed_whole(tmp_path: Path, runtime: Runtime) -> None:
-    runtime.change(settings_of(tmp_path, feed="other"))
-    assert (feeds(runtime), list(runtime.plans.publish.feeds)) == (["other"], ["other"])
-    assert runtime.tags.tagging().version == runtime.plans.tagging
+def test_nothing_is_learned_of_a_mail_server_when_no_letter_waits(sender: Runtime) -> None:
+    sender.mailer = mailer = ScriptedMailer(down=DOWN)
+    sender.deliver()
+    since = sender.health().unsent_since
+    sender.subscribers.unsubscribe(1, "weekly", sender.clock.now())
+    mailer.down = None
+    assert sender.deliver() == DeliveryReport()
+    assert sender.health().unsent_since == since
 
 
-def test_an_edit_that_the_database_does_not_take_changes_nothing_and_is_told(tmp_path: Path, runtime: Runtime) -> None:
-    plans, settings = runtime.plans, runtime.settings
-    runtime.database.close()
-    runtime.stopping.set()  # in a hurry: it does not wait for the lock
-    with closing(sqlite3.connect(tmp_path / "wire.db", isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StoreError, match="locked") as caught:
-            runtime.change(settings_of(tmp_path, feed="other"))
-        other.execute("ROLLBACK")
-    runtime.refuse(caught.value)
-    assert (runtime.plans, runtime.settings, feeds(runtime)) == (plans, settings, ["tank"])
-    (problem,) = runtime.health().problems
-    assert problem.message.startswith("not applied: database: database is locked")
-    runtime.change(settings_of(tmp_path, feed="other"))
-    assert (feeds(runtime), runtime.health().problems) == (["other"], ())
-
-
-FOUND = Problem(file="feeds.yaml", line=3, column=1, key="feads", message="unknown key")
-
-
-@pytest.mark.parametrize(
-    ("error", "message"),
-    [
-        (ConfigError((FOUND,)), "unknown key"),
-        (TemplateError("issue.html: unsound"), "not applied: issue.html: unsound"),
-        (ZeroDivisionError("secret"), "not applied: a fault of ours (ZeroDivisionError)"),
-    ],
-)
-def test_why_an_edit_is_refused_is_told_whatever_it_is(runtime: Runtime, error: Exception, message: str) -> None:
-    runtime.refuse(error)
-    assert [problem.message for problem in runtime.health().problems] == [message]
-
-
-def test_an_edit_that_does_not_render_leaves_the_database_alone(
-    tmp_path: Path, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def unsound(*arguments: object) -> None:
-        raise TemplateError("issue.html: unsound")
-
-    monkeypatch.setattr(wiring, "Plans", unsound)
-    with pytest.raises(TemplateError):
-        runtime.change(settings_of(tmp_path, feed="other"))
-    assert feeds(runtime) == ["tank"]
-
-
-def test_who_only_looks_leaves_the_database_alone_through_edits_too(tmp_path: Path, runtime: Runtime) -> None:
-    with Runtime(settings_of(tmp_path, feed="draft")) as other:
-        other.migrate()
-        other.change(settings_of(tmp_path, feed="draft2"))
-        assert [state.feed.id for state in other.feed_states()] == ["draft2"]
-    assert feeds(runtime) == ["tank"]
-
-
-def test_a_feed_with_another_address_than_the_one_that_is_followed_is_new(tmp_path: Path, runtime: Runtime) -> None:
-    with runtime.database.write() as connection:
-        connection.exec_driver_sql("UPDATE feeds SET status = 'ok'")
-    assert [state.status for state in runtime.feed_states()] == ["ok"]
-    settings_of(tmp_path)
-    path = tmp_path / "feeds.yaml"
-    path.write_text(path.read_text().replace("http://tank.example/tank", "http://tank.example/moved"))
-    with Runtime(load_settings(path, {"AGGREGATOR_DATABASE": runtime.settings.database_url})) as other:
-        assert [state.status for state in other.feed_states()] == ["new"]
-
-
-def test_one_worker_per_database_and_two_for_two_in_one_folder(tmp_path: Path, runtime: Runtime) -> None:
-    (tmp_path / "link.db").symlink_to(tmp_path / "wire.db")
-    with (
-        runtime.exclusive(),
-        Runtime(settings_of(tmp_path)) as same,
-        Runtime(settings_of(tmp_path, file="link.db")) as linked,
-        Runtime(settings_of(tmp_path, file="other.db")) as other,
-    ):
-        with pytest.raises(BusyError), same.exclusive():
-            raise AssertionError
-        with pytest.raises(BusyError), linked.exclusive():
-            raise AssertionError
-        with other.exclusive():
-            pass
-    with runtime.exclusive():
-        pass
-
-
-def test_a_lock_that_cannot_be_had_is_one_clear_error(tmp_path: Path, runtime: Runtime) -> None:
-    (tmp_path / "wire.db.worker").mkdir()
-    with pytest.raises(StoreError, match=r"cannot lock .*wire\.db\.worker.*writable"), runtime.exclusive():
-        raise AssertionError
-
-
-def test_who_needs_no_migration_takes_no_lock(tmp_path: Path, runtime: Runtime) -> None:
-    with closing(sqlite3.connect(tmp_path / "wire.db", isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        assert runtime.migrate() is False
-        other.execute("ROLLBACK")
+def test_a_mail_server_that_is_left_at_the_end_is_not_blamed(sender: Runtime) -> None:
+    cut = replace(DOWN, reply="stopped while connecting")
+    sender.mailer = ScriptedMailer(answers={"ana@reader.example": [cut]}, on_send=sender.stopping.set)
+    assert sender.deliver().paused == "stopped while connecting"
+    assert sender.health().unsent_since is None
