@@ -177,7 +177,7 @@ class OutboxMailer:
         return None
 
     def send(self, message: bytes, *, sender: str, recipient: str) -> SendResult:
-        """Write the message as a file that is there whole or not at all."""
+        """Write the message as a file that is there whole or not at all, and on disk when this returns."""
         path = self._folder / f"{_file_name(message)}.eml"
         part = path.with_suffix(".part")
         try:
@@ -186,12 +186,22 @@ class OutboxMailer:
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(path)
+            _sync_names(self._folder)
         except OSError as error:
             return _unwritable(path, error)
         return SendResult(state=DeliveryState.ACCEPTED, reply=f"kept as {path}: no mail server is named")
 
     def close(self) -> None:
         """Nothing stays open."""
+
+
+def _sync_names(folder: Path) -> None:
+    """Have the names in a folder on disk too: those of a file's octets say nothing of them (fsync(2))."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _file_name(message: bytes) -> str:

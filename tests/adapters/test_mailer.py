@@ -2,7 +2,9 @@
 
 import gc
 import json
+import os
 import socket
+import stat
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -561,6 +563,28 @@ def test_the_outbox_keeps_each_letter_once(tmp_path: Path) -> None:
     assert file.name == "weekly-1.ab@example.org.eml"
     assert file.read_bytes() == MESSAGE
     assert str(file) in result.reply
+
+
+def test_a_letter_is_on_disk_with_its_name_before_it_is_said_to_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    fsync, replace_file = os.fsync, Path.replace
+
+    def seen_fsync(descriptor: int) -> None:
+        state = os.fstat(descriptor)
+        steps.append("folder" if stat.S_ISDIR(state.st_mode) else f"{state.st_size} octets")
+        fsync(descriptor)
+
+    def seen_replace(part: Path, target: Path) -> Path:
+        steps.append("name")
+        return replace_file(part, target)
+
+    monkeypatch.setattr(os, "fsync", seen_fsync)
+    monkeypatch.setattr(Path, "replace", seen_replace)
+    outbox = OutboxMailer(tmp_path)
+    assert outbox.send(MESSAGE, sender="wire@example.org", recipient="ana@reader.example").state is ACCEPTED
+    assert steps == [f"{len(MESSAGE)} octets", "name", "folder"]
 
 
 def test_an_outbox_that_cannot_be_written_is_the_servers_fault(tmp_path: Path) -> None:
