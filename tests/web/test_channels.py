@@ -1,19 +1,31 @@
 """Merged feeds as readers, caches and browsers meet them, through Starlette's own client."""
 
+import asyncio
 import gzip
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
+from urllib.parse import urlencode
 
 import brotli
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
+from starlette.types import Message
 
 from aggregator.errors import StoreError
 from aggregator.model.channel import Format, Publication
 from aggregator.query import parse_query
-from aggregator.web.channels import STALE_AFTER, PublicationCache, channel_routes
+from aggregator.web import channels
+from aggregator.web.channels import (
+    BUILDS_AT_ONCE,
+    STALE_AFTER,
+    ChannelEndpoint,
+    PublicationCache,
+    Representation,
+    channel_routes,
+)
 from tests.fakes import START, MemoryPublications
 
 BODY = b"<feed>" + b"Japan and Russia. " * 200 + b"</feed>"
@@ -248,6 +260,57 @@ def test_a_search_is_a_feed_of_its_own(house: House) -> None:
         "/feed.atom?q=country%3Ajp%20energy", headers=PLAIN | {"If-None-Match": answer.headers["etag"]}
     )
     assert (again.status_code, again.content) == (304, b"")
+
+
+def test_few_searches_are_made_at_a_time_and_channels_do_not_wait_for_them(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint, begun = ChannelEndpoint(house.cache, house.build), list[str]()
+    house.cache.refresh()
+    house.cache.load("channels/japan.atom")
+
+    async def scenario() -> None:
+        finish = asyncio.Event()
+
+        async def in_thread(work: Callable[..., Representation], *arguments: str) -> Representation:
+            if work == endpoint._built:
+                begun.append(arguments[0])
+                await finish.wait()
+            return work(*arguments)
+
+        monkeypatch.setattr(channels, "run_in_threadpool", in_thread)
+        names = [f"q{number}" for number in range(BUILDS_AT_ONCE + 1)]
+        searches = [asyncio.create_task(ask(endpoint, {"format": "atom"}, query=name)) for name in names]
+        assert await ask(endpoint, {"name": "japan.atom"}) == 200
+        for _ in range(50):  # turns of the loop in which a search could begin
+            await asyncio.sleep(0)
+        assert begun == names[:-1]
+        finish.set()
+        assert await asyncio.gather(*searches) == [200] * len(names)
+        assert begun == names
+
+    asyncio.run(scenario())
+
+
+async def ask(endpoint: ChannelEndpoint, params: dict[str, str], query: str = "") -> int:
+    """The status that a GET is answered with."""
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path_params": params,
+        "query_string": urlencode({"q": query}).encode() if query else b"",
+        "headers": [],
+    }
+    await endpoint(scope, receive, send)
+    return int(sent[0]["status"])
 
 
 def test_a_search_that_cannot_be_read_names_the_place(house: House) -> None:
