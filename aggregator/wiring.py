@@ -237,12 +237,19 @@ class Runtime:
                 clock=self.clock,
             )
             plans = self.plans
-            report = refresh(ports, plans.refresh, states, progress=progress, should_stop=self.stopping.is_set)
+            report = refresh(
+                ports,
+                plans.refresh,
+                states,
+                was_offline=self.facts.offline_since() is not None,
+                progress=progress,
+                should_stop=self.stopping.is_set,
+            )
             if plans.tagging != self.plans.tagging:  # what it brought has the tags of the file as it was
                 self.tags.begin(self.plans.tagging)
             if report.offline:
                 self.facts.record_offline(self.clock.now())
-            elif report.fetched or report.not_modified:
+            elif report.online:
                 self.facts.record_online()
             return report
 

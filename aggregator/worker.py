@@ -111,7 +111,7 @@ class Worker:
             return False
         report = runtime.poll(due, progress=self._say_alive)
         log.info("poll", **{name: getattr(report, name) for name in ("feeds", "fetched", "failed", "entries_new")})
-        return report.feeds > 0
+        return report.feeds > 0 and not report.offline
 
     def _say_alive(self, report: RefreshReport | None = None) -> None:
         """Note it in the database, now and then in a round."""

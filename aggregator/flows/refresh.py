@@ -75,31 +75,39 @@ def refresh(
     plan: RefreshPlan,
     states: Sequence[FeedState],
     *,
+    was_offline: bool = False,
     progress: Progress = lambda report: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> RefreshReport:
     """Poll the feeds of `states` once; a bad feed is recorded on that feed and disturbs no other.
 
-    Failures of the way (DNS, connect, time) wait until something shows that this machine is online. When nothing in
-    the round does, the fault is taken to be ours: no feed is blamed, and all are asked again soon.
+    Failures of the way (DNS, connect, time) wait until an answer shows that this machine is online. When none comes in
+    the round, the fault is taken to be ours: no feed is blamed, and all are asked again soon. Few hosts do not tell,
+    unless the round before `was_offline`.
     """
     # A feed whose address was edited since `states` were read would be sent the validators of the old one.
     by_id = {
         state.feed.id: replace(state, feed=plan.feeds[state.feed.id]) for state in states if _is_as_planned(state, plan)
     }
     report, waiting = RefreshReport(feeds=len(by_id)), list[PollOutcome]()
-    online = len({urlsplit(state.feed.url).hostname for state in by_id.values()}) < HOSTS_TO_TELL
+    online = not was_offline and _hosts(by_id.values()) < HOSTS_TO_TELL
     requests = [_request(state) for state in by_id.values()]
     for outcomes in ports.parser.parse(ports.fetcher.fetch(requests)):
-        online = online or not all(map(_failed_on_the_way, outcomes))
+        online = online or any(map(_was_answered, outcomes))
         waiting += outcomes
-        if online:
-            report = _absorb(ports, plan, by_id, waiting, report)
-            waiting = []
+        ready = waiting if online else [outcome for outcome in waiting if not _failed_on_the_way(outcome)]
+        waiting = [] if online else [outcome for outcome in waiting if _failed_on_the_way(outcome)]
+        report = _absorb(ports, plan, by_id, ready, report) if ready else report
         progress(replace(report, failed=report.failed + len(waiting)))
         if should_stop():
             return report
+    if waiting and not was_offline and _hosts(by_id[outcome.feed_id] for outcome in waiting) < HOSTS_TO_TELL:
+        return _absorb(ports, plan, by_id, waiting, report)
     return _offline(ports, by_id, waiting, report) if waiting else report
+
+
+def _hosts(states: Iterable[FeedState]) -> int:
+    return len({urlsplit(state.feed.url).hostname for state in states})
 
 
 def _is_as_planned(state: FeedState, plan: RefreshPlan) -> bool:
@@ -110,6 +118,10 @@ def _is_as_planned(state: FeedState, plan: RefreshPlan) -> bool:
 def _request(state: FeedState) -> FetchRequest:
     feed = state.feed
     return FetchRequest(feed_id=feed.id, url=feed.url, validators=state.validators, headers=feed.options.headers)
+
+
+def _was_answered(outcome: PollOutcome) -> bool:
+    return not isinstance(outcome, FetchFailed) or outcome.cause.was_answered
 
 
 def _failed_on_the_way(outcome: PollOutcome) -> bool:

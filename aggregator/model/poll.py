@@ -48,6 +48,11 @@ class Cause(StrEnum):
     PARSE = "parse"
     INTERNAL = "internal"
 
+    @property
+    def was_answered(self) -> bool:
+        """Whether it takes a server's answer to fail so: this machine is online then."""
+        return self not in (Cause.DNS, Cause.CONNECT, Cause.TLS, Cause.TIMEOUT, Cause.BLOCKED_ADDRESS, Cause.INTERNAL)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
@@ -156,3 +161,8 @@ class RefreshReport:
     stories_new: int = 0
     failures: tuple[FailedFeed, ...] = ()
     offline: bool = False
+
+    @property
+    def online(self) -> bool:
+        """Whether any feed was reached."""
+        return bool(self.fetched or self.not_modified) or any(item.cause.was_answered for item in self.failures)

@@ -172,6 +172,38 @@ def test_a_few_feeds_may_all_be_down() -> None:
     assert {state.failures for state in house.store.states()} == {1}
 
 
+@pytest.mark.parametrize("batch", [1, 100])
+@pytest.mark.parametrize("cause", [Cause.BLOCKED_ADDRESS, Cause.TLS, Cause.INTERNAL])
+def test_what_fails_without_an_answer_is_blamed_and_shows_nothing_of_the_others(batch: int, cause: Cause) -> None:
+    house = House("f", *HOSTS, batch=batch)
+    for feed_id in HOSTS:
+        house.says(lost(feed_id))
+    house.says(lost("f", cause))
+    report = house.poll()
+    assert (report.offline, report.online, report.failed) == (True, False, 6)
+    assert {state.feed.id: state.failures for state in house.store.states()} == dict.fromkeys(HOSTS, 0) | {"f": 1}
+
+
+def test_what_fails_by_itself_does_not_make_the_others_many() -> None:
+    house = House("f", *HOSTS[:4])
+    for feed_id in HOSTS[:4]:
+        house.says(lost(feed_id))
+    house.says(lost("f", Cause.BLOCKED_ADDRESS))
+    assert not house.poll().offline
+    assert {state.failures for state in house.store.states()} == {1}
+
+
+@pytest.mark.parametrize(("reached", "blamed"), [(False, 0), (True, 1)])
+def test_few_feeds_that_are_asked_while_nothing_is_reached_are_not_blamed(reached: bool, blamed: int) -> None:
+    house = House("a", "b")
+    house.says(lost("a"))
+    house.says(lost("b", Cause.STATUS) if reached else lost("b"))
+    due = house.store.due(house.clock.now())
+    report = refresh(house.ports(), house.plan, due, was_offline=True)
+    assert (report.offline, report.online) == (not reached, reached)
+    assert house.store.states(["a"])[0].failures == blamed
+
+
 def test_being_stopped_while_nothing_is_reached_leaves_every_feed_due() -> None:
     house = House(*HOSTS, batch=1)
     for feed_id in HOSTS:
