@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from aggregator.cli.commands import app
+from aggregator.cli import commands
 from aggregator.errors import TemplateError
 from aggregator.settings.loading import find_shipped
 from aggregator.web.trial import PAGES, try_pages
@@ -66,7 +66,8 @@ def test_commands_that_show_pages_try_them_first(
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AGGREGATOR_TEMPLATES", str(templates.parent))
-    result = CliRunner().invoke(app, command)
+    monkeypatch.setattr(commands, "configure_logging", lambda: None)  # it would outlive this test
+    result = CliRunner().invoke(commands.app, command)
     assert isinstance(result.exception, TemplateError)
     assert str(result.exception).startswith("front.html:1: ")
     assert not (tmp_path / "data").exists()
