@@ -121,6 +121,7 @@ WORDS = StoryWords(place=1, title="kuril kuril", text="islands", author="", cate
 
 def test_a_vector_holds_words_by_field_with_their_places() -> None:
     assert vector(WORDS) == "'tkuril':1A,2A 'xislands':1 'n_'"
+    assert vector(replace(WORDS, text="a " * 256)).endswith("'~' 'n_'")
 
 
 def test_what_goes_beyond_the_limits_of_a_vector_is_still_a_vector(database: Database) -> None:

@@ -71,15 +71,22 @@ def test_relevance_puts_the_title_first_and_the_rare_word_before_the_common(stor
     assert ids(find(ports(store), parse_query("kuril"), limit=1, order=Order.RELEVANCE)) == ["s0"]
 
 
-def test_an_index_of_words_names_no_more_than_it_must() -> None:
-    """FTS5 knows phrases, so what it names needs no second look; a tsvector names what has all words."""
-    pair = [[entry("Kuril islands")], [entry("Islands of the Kuril chain")], [entry("Other")]]
-    for kind, named in (("sqlite", [1]), ("postgresql", [2, 1])):
-        with sql_store(kind) as store:
-            fill(store, pair)
-            places = store.find(parse_query('"kuril islands"'), NOW, limit=9)
-            assert [seq_of(place) for place in places] == named
-            assert [seq_of(place) for place in store.find(parse_query("chain OR other"), NOW, limit=9)] == [3, 2]
+def test_the_index_names_no_more_than_it_must(store: SqlStore) -> None:
+    fill(store, [[entry("Kuril islands")], [entry("Islands of the Kuril chain")], [entry("Other")]])
+    named = {
+        text: store.find(parse_query(text), NOW, limit=9) for text in ('"kuril islands"', "chain OR other", "日本")
+    }
+    assert [[seq_of(place) for place in places] for places in named.values()] == [[1], [3, 2], []]
+
+
+def test_of_a_text_too_long_for_its_positions_all_that_has_the_words_is_named_and_looked_at(store: SqlStore) -> None:
+    fill(
+        store,
+        [[entry(text="grain " * 17_000 + "kuril islands")], [entry(text="grain " * 17_000 + "kuril and islands")]],
+    )
+    assert len(store.find(parse_query("islands"), NOW, limit=9)) == 2
+    assert found(store, '"kuril islands"') == ["s0"]
+    assert found(store, '-"kuril islands"') == ["s1"]
 
 
 # --- what is stale --------------------------------------------------------------------------------

@@ -88,8 +88,8 @@ def _fts_has(has: Has) -> str:
 class VectorIndex(WordIndex):
     """tsvector and tsquery (https://www.postgresql.org/docs/current/datatype-textsearch.html), as sets of lexemes.
 
-    A lexeme is a token after the letter of its field. Positions end at 16,383 there, so phrases are not asked for: rows
-    that have all their tokens are named, and positions serve relevance alone.
+    A lexeme is a token after the letter of its field. A vector has no room for every position of a long text, so of
+    long texts it names all that have the words of a phrase, wherever they stand.
     """
 
     def unsure(self, has: Has) -> bool:
@@ -109,6 +109,8 @@ class VectorIndex(WordIndex):
 _LETTERS = {"title": "t", "text": "x", "author": "a", "category": "c", "names": "n"}
 UNREAD = "!"
 """The lexeme of a Story with more words than a vector holds: it is named for every query."""
+LONG = "~"
+"""The lexeme of a Story some of whose positions are left out."""
 MAX_OCTETS, MAX_POSITIONS, MAX_POSITION = 1 << 20, 255, 16_383
 """Limits of PostgreSQL: of a vector, of a lexeme's positions, and of a position."""
 
@@ -120,8 +122,12 @@ def vector(words: StoryWords) -> str:
         weight = "A" if field == "title" else ""
         for position, token in enumerate(getattr(words, field).split(), start=1):
             places = found.setdefault(letter + token, [])
-            if len(places) < MAX_POSITIONS and position <= MAX_POSITION and field != "names":
+            if field == "names":
+                continue
+            if len(places) < MAX_POSITIONS and position <= MAX_POSITION:
                 places.append(f"{position}{weight}")
+            else:
+                found[LONG] = []
     if sum(len(lexeme.encode()) + 8 + 2 * len(places) for lexeme, places in found.items()) > MAX_OCTETS:
         return f"'{UNREAD}'"
     return " ".join(f"'{lexeme}'" + (f":{','.join(places)}" if places else "") for lexeme, places in found.items())
@@ -149,13 +155,15 @@ def vector_query(condition: Condition) -> str:
 
 
 def _lexemes(has: Has) -> str:
-    """All tokens, in one of the fields; of a beginning, the last of them."""
+    """The tokens side by side in one of the fields, or, of a long text, anywhere in it."""
     ends = [""] * (len(has.tokens) - 1) + [":*" * has.prefix]
-    whole = [
-        " & ".join(f"'{_LETTERS[column]}{token}'{end}" for token, end in zip(has.tokens, ends, strict=True))
-        for column in has.columns
-    ]
-    return f"({' | '.join(f'({one})' for one in whole)})"
+    ways = []
+    for field in has.columns:
+        lexemes = [f"'{_LETTERS[field]}{token}'{end}" for token, end in zip(has.tokens, ends, strict=True)]
+        ways.append(f"({' <-> '.join(lexemes)})")
+        if len(lexemes) > 1:
+            ways.append(f"('{LONG}' & {' & '.join(lexemes)})")
+    return f"({' | '.join(ways)})"
 
 
 INDEXES: dict[str, WordIndex] = {"sqlite": FtsIndex(), "postgresql": VectorIndex()}

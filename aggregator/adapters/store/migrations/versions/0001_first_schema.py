@@ -15,7 +15,7 @@ WORDS = {
     ),
     "postgresql": (
         "CREATE TABLE story_words (rowid bigint PRIMARY KEY, words tsvector NOT NULL)",
-        "CREATE INDEX ix_story_words_words ON story_words USING gin (words)",
+        "CREATE INDEX ix_story_words_words ON story_words USING gin (words) WITH (fastupdate = off)",
     ),
 }
 """The search index (`adapters/store/wordindex.py`): words are folded before they come here, so none is folded again."""
