@@ -95,7 +95,7 @@ class SqlNewsletterStore:
         query = select(issues).where(issues.c.newsletter_id == newsletter_id, issues.c.number == number)
         with self._database.read() as connection:
             row = connection.execute(query).mappings().one_or_none()
-            return row and _issue(row, _story_ids(connection, row["id"]))
+            return _issue(row, _story_ids(connection, row["id"])) if row else None
 
     def _slots(self, query: Select[Any]) -> list[Slot]:
         with self._database.read() as connection:
