@@ -37,7 +37,8 @@ DEPTH = 4
 REST = 3
 """Publishing rests this many times as long as it took: while a long round brings Stories, there is always a reason."""
 AFTER_A_FAULT = timedelta(minutes=15)
-"""No letter is sent for so long after a fault of ours in sending one: each might cost a reader theirs."""
+"""Nothing is polled, or sent, for so long after a fault of ours in it: each try asks publishers for all again, or might
+cost a reader a letter."""
 LETTING_GO_SECONDS = 3
 """How long work under way may take to end by itself once a process is told to stop, before it is cut short."""
 
@@ -71,7 +72,7 @@ class Worker:
         self._forgotten: date | None = None
         self._published: tuple[object, ...] = ()
         self._rests_until = 0.0
-        self._fault_at: datetime | None = None
+        self._faults: dict[str, datetime] = {}
 
     def tasks(self) -> Mapping[str, tuple[Callable[[], object], timedelta]]:
         """What is to be done how often."""
@@ -94,7 +95,11 @@ class Worker:
             log.warning("mail.outbox", folder=str(folder), why="no mail server is named")
 
     def poll(self) -> None:
-        """Poll what is due, round after round, until nothing is."""
+        """Poll what is due, unless a fault of ours was met a moment ago."""
+        self._carefully("poll", self._poll_due)
+
+    def _poll_due(self) -> None:
+        """Round after round, until nothing is due."""
         while not self._runtime.stopping.is_set():
             self._say_alive()
             self._forget_old_keys()
@@ -153,15 +158,18 @@ class Worker:
 
     def deliver(self) -> None:
         """Send what is due, unless a fault of ours was met a moment ago."""
-        now, fault_at = self._runtime.clock.now(), self._fault_at
+        self._carefully("deliver", self._runtime.deliver)
+
+    def _carefully(self, name: str, task: Callable[[], object]) -> None:
+        now, fault_at = self._runtime.clock.now(), self._faults.get(name)
         if fault_at and fault_at <= now < fault_at + AFTER_A_FAULT:
             return
         try:
-            self._runtime.deliver()
-        except StoreError:
+            task()
+        except StoreError:  # nobody outside is asked for anything while the database is away
             raise
         except Exception:
-            self._fault_at = now
+            self._faults[name] = now
             raise
 
 

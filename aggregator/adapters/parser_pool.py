@@ -19,6 +19,7 @@ from typing import Self
 
 from aggregator.adapters import parser_child
 from aggregator.adapters.parser_child import Answer, Task, failure
+from aggregator.errors import ChildError
 from aggregator.model.poll import Cause, Fetched, FetchOutcome, PollOutcome
 from aggregator.settings.values import Polling
 
@@ -94,7 +95,12 @@ class ParserPool:
             self._seats.put(child)
 
     def _start(self) -> "_Child":
-        child = _Child(self._task)
+        """A child that is ready; raises ChildError, which is no document's fault."""
+        try:
+            child = _Child(self._task)
+        except OSError as error:
+            cure = "see how many processes, open files and how much memory this user may have"
+            raise ChildError(f"the parser's process does not start: {error.strerror}; {cure}") from error
         self._children.add(child)
         if self._closed:
             child.kill()
@@ -102,7 +108,7 @@ class ParserPool:
             child.prepare()
         except (_Lost, OSError) as error:
             self._drop(child)
-            raise ChildProcessError(f"the parser's process does not start: {error}") from error
+            raise ChildError(f"the parser's process does not start: {error}") from error
         return child
 
     def _drop(self, child: "_Child") -> None:

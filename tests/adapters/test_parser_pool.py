@@ -1,5 +1,6 @@
 """A document that is too much for its reader costs its own feed a failure, and nothing else."""
 
+import errno
 import os
 import resource
 import signal
@@ -16,6 +17,7 @@ import pytest
 from aggregator.adapters import parser_child, parser_pool
 from aggregator.adapters.parser_child import Answer, Task, serve
 from aggregator.adapters.parser_pool import ParserPool
+from aggregator.errors import ChildError
 from aggregator.flows.ingest import ingest
 from aggregator.model.feed import Validators
 from aggregator.model.poll import (
@@ -282,9 +284,21 @@ def test_a_reader_that_cannot_start_stops_the_flow_and_names_no_feed(monkeypatch
     monkeypatch.setattr(parser_pool, "PROGRAM", "raise SystemExit(3)")
     with (
         ParserPool(polling(), read=scripted) as pool,
-        pytest.raises(ChildProcessError, match=r"does not start: .*exit code 3"),
+        pytest.raises(ChildError, match=r"does not start: .*exit code 3"),
     ):
         said(pool, "fine")
+
+
+def test_a_machine_without_room_for_a_child_stops_the_flow_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object, **options: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    with ParserPool(polling(), read=scripted) as pool:
+        with monkeypatch.context() as patch:
+            patch.setattr(subprocess, "Popen", full)
+            with pytest.raises(ChildError, match=r"does not start: Resource temporarily unavailable; see how many"):
+                said(pool, "fine")
+        assert said(pool, "fine")
 
 
 PARENT = """
