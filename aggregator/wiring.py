@@ -61,7 +61,7 @@ from aggregator.model.poll import FetchOutcome, FetchRequest, PollOutcome, Refre
 from aggregator.model.search import Finding, Order
 from aggregator.model.vitals import Health
 from aggregator.plans import EVERYTHING, Plans, tagger_of
-from aggregator.ports import Mailer
+from aggregator.ports import Mailer, PublicationStore
 from aggregator.query import Query, parse_query
 from aggregator.schedule import parse_schedule
 from aggregator.settings.loading import ensure_secret, load_settings
@@ -279,9 +279,9 @@ class Runtime:
         """What folding stored entries anew needs."""
         return RefoldPorts(folds=self.folds, stories=self.stories, clock=self.clock)
 
-    def publish(self) -> int:
-        """Bring every channel up to date; returns how many publications changed."""
-        ports = PublishPorts(stories=self.stories, publications=self.publications, clock=self.clock)
+    def publish(self, onto: PublicationStore | None = None) -> int:
+        """Bring every channel up to date, in the database or there; returns how many publications changed."""
+        ports = PublishPorts(stories=self.stories, publications=onto or self.publications, clock=self.clock)
         return publish(ports, self.plans.publish, should_stop=self.stopping.is_set)
 
     def build(self, query: str, format: Format) -> Publication:

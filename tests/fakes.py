@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
+from aggregator.adapters.shelf import Shelf
 from aggregator.flows.ingest import keyed
 from aggregator.model.applied import Tagging
 from aggregator.model.channel import Publication
@@ -416,36 +417,17 @@ def reading(feed_id: str, *entries: ParsedEntry) -> Reading:
     return keyed(feed_id, feed)
 
 
-class MemoryPublications:
-    """`PublicationStore` in a dictionary; `reads` counts how often it was asked."""
+class MemoryPublications(Shelf):
+    """A shelf that counts how often it was asked."""
 
     def __init__(self) -> None:
-        self._stored: dict[str, Publication] = {}
+        super().__init__()
         self.reads = 0
-
-    def put(self, publications: Sequence[Publication]) -> int:
-        changed = 0
-        for new in publications:
-            old = self._stored.get(new.path)
-            if old and old.etag == new.etag:
-                continue
-            if old:
-                moved = max(new.last_modified, old.last_modified + timedelta(seconds=1))
-                new = replace(new, last_modified=moved)
-            self._stored[new.path] = new
-            changed += 1
-        return changed
 
     def get(self, path: str) -> Publication | None:
         self.reads += 1
-        return self._stored.get(path)
+        return super().get(path)
 
     def etags(self) -> Mapping[str, str]:
         self.reads += 1
-        return {path: publication.etag for path, publication in self._stored.items()}
-
-    def prune(self, paths: Collection[str]) -> int:
-        gone = self._stored.keys() - set(paths)
-        for path in gone:
-            del self._stored[path]
-        return len(gone)
+        return super().etags()

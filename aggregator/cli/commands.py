@@ -2,6 +2,7 @@
 or with a file of its own (`explain_commands.py`, `plan_commands.py`, `preview_commands.py`, `search_commands.py`)."""
 
 import signal
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from types import FrameType
@@ -9,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from aggregator.adapters.shelf import Shelf
 from aggregator.cli import (
     explain_commands,
     feed_commands,
@@ -178,9 +180,10 @@ def publish(
 ) -> None:
     """Write channels and pages as static files for any web host."""
     try_pages(settings_of(context).templates)
+    shelf = Shelf()
     with runtime_of(context) as runtime:
-        runtime.publish()
-        files = export(context_of(runtime), folder, force=force)
+        runtime.publish(shelf)
+        files = export(replace(context_of(runtime), publications=shelf), folder, force=force)
     if as_json:
         print_json({"folder": str(folder), "files": files})
     else:

@@ -14,10 +14,12 @@ from tests.acceptance.wire import HEAD, Wire
 LETTER = '  - {{id: {id}, title: T, schedule: "{schedule}", from: "Wire <wire@wire.example>"}}\n'
 FEED = "feeds:\n  - {{id: {id}, name: T, url: 'http://127.0.0.1:9/{id}'}}\n"
 DOCUMENT = HEAD + FEED.format(id="tank") + "newsletters:\n" + LETTER.format(id="weekly", schedule="mon 07:30")
+DOCUMENT += "channels:\n  - {id: all, title: All, query: ''}\n"
 DRAFT = HEAD + FEED.format(id="other") + "newsletters:\n" + LETTER.format(id="monthly", schedule="daily 07:30")
 FOLLOWED = (
     "SELECT 'feed', id, active, next_check_at FROM feeds "
-    "UNION SELECT 'newsletter', id, active, next_due_at FROM newsletters"
+    "UNION SELECT 'newsletter', id, active, next_due_at FROM newsletters "
+    "UNION SELECT 'channel', path, true, etag FROM publications"
 )
 CONSENT = ("--newsletter", "monthly", "--consent-source", "asked by mail")
 
@@ -43,11 +45,13 @@ def wire(tmp_path_factory: pytest.TempPathFactory) -> Wire:
         ("subscribers", "import", "people.csv", *CONSENT, "--dry-run"),
         ("search", "energy"),
         ("plan",),
+        ("publish", "site"),
     ],
 )
 def test_looking_with_another_file_changes_nothing(wire: Wire, words: tuple[str, ...]) -> None:
     before = wire.rows(FOLLOWED)
-    assert {row[:3] for row in before} == {("feed", "tank", 1), ("newsletter", "weekly", 1)}
+    assert {row[:3] for row in before if row[0] != "channel"} == {("feed", "tank", 1), ("newsletter", "weekly", 1)}
+    assert {row[1] for row in before if row[0] == "channel"} >= {"feed.atom", "channels/all.json"}
     wire.run("--config", "draft.yaml", *words)
     assert wire.rows(FOLLOWED) == before
 
@@ -87,7 +91,8 @@ def test_who_acts_beside_a_worker_is_sent_away_before_anything_changes(tmp_path:
             time.sleep(0.05)
         for command in ("poll", "worker"):
             assert "another worker" in wire.run("--config", "draft.yaml", command, code=1).stderr
-        assert {row[:3] for row in wire.rows(FOLLOWED)} == {("feed", "tank", 1), ("newsletter", "weekly", 1)}
+        followed = {row[:3] for row in wire.rows(FOLLOWED) if row[0] != "channel"}
+        assert followed == {("feed", "tank", 1), ("newsletter", "weekly", 1)}
     finally:
         process.terminate()
         assert process.wait(timeout=20) == 0

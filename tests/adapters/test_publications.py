@@ -1,4 +1,4 @@
-"""One contract for the stores of publications, the fake included."""
+"""One contract for the stores of publications, the one in memory included."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from aggregator.adapters.shelf import Shelf
 from aggregator.adapters.store.engine import open_database
 from aggregator.adapters.store.publications import SqlPublicationStore
 from aggregator.errors import StoreError
 from aggregator.model.channel import Publication
 from aggregator.ports import PublicationStore
-from tests.fakes import START, MemoryPublications
+from tests.fakes import START
 from tests.real_store import KINDS, database_of
 
 ATOM = Publication(
@@ -25,10 +26,10 @@ ATOM = Publication(
 RSS = replace(ATOM, path="channels/japan.rss", etag='"2"')
 
 
-@pytest.fixture(params=["memory", *KINDS])
+@pytest.fixture(params=["shelf", *KINDS])
 def store(request: pytest.FixtureRequest) -> Iterator[PublicationStore]:
-    if request.param == "memory":
-        yield MemoryPublications()
+    if request.param == "shelf":
+        yield Shelf()
         return
     with database_of(request.param) as database:
         yield SqlPublicationStore(database)
