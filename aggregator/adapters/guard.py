@@ -84,7 +84,7 @@ class Guard:
     def read(self, text: str, *, first: bool = False) -> URL:
         """The address as the client will use it; raises Blocked when its form alone forbids it.
 
-        The first of a way is a feed's own, which a person wrote.
+        The `first` of a way is a feed's own, written by a person who meant its port.
         There is one parser only, the client's, so that the host checked cannot differ from the host connected to.
         What is plain ASCII is sent as the publisher wrote it: quoting anew breaks signed addresses.
         """
@@ -117,14 +117,15 @@ class Guard:
         """Raise Blocked unless every address that `name` stands for may be connected to on `port`."""
         name = _plain(name)
         inside = [item for item in addresses if name in self._names or self._is_allowed(ip_address(item))]
-        if len(inside) < len(addresses):
+        strays = [item for item in addresses if item not in inside]
+        if strays:
             self._outside.add(name)
-        for address in addresses:
-            self._check_port(port, named=address in inside and (name, port) in self._named)
-            if address not in inside:
-                self.check(address, port)
-        if _PRIVATE_ZONES.fullmatch(name) and name in self._outside:
+        for address in strays:
+            self.check(address, port)
+        if strays and _PRIVATE_ZONES.fullmatch(name):
             raise Blocked(f"{name} is a private name; {_CURE}")
+        if inside:
+            self._check_port(port, named=(name, port) in self._named)
         self._admitted.update((address, port) for address in inside)
 
     def check(self, host: str, port: int) -> None:

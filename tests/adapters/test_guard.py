@@ -159,7 +159,11 @@ def test_a_host_is_inside_when_every_look_up_said_so() -> None:
 def test_a_private_name_needs_an_allowed_network(name: str) -> None:
     with pytest.raises(Blocked, match="private name"):
         Guard(allow_private=[], ports=[80]).check_answer(name, 80, [PUBLIC])
-    Guard(allow_private=["10.0.0.0/8"], ports=[80]).check_answer(name, 80, ["10.0.0.1"])
+    guard = Guard(allow_private=["10.0.0.0/8"], ports=[80])
+    guard.check_answer(name, 80, ["10.0.0.1"])
+    with pytest.raises(Blocked, match="private name"):
+        guard.check_answer(name, 80, ["10.0.0.1", PUBLIC])
+    guard.check_answer(name, 80, ["10.0.0.1"])
 
 
 @pytest.mark.parametrize(
