@@ -6,12 +6,11 @@ worker (`worker.py`) again and again.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from importlib.metadata import version
 from pathlib import Path
@@ -20,30 +19,28 @@ from typing import Self
 from zoneinfo import ZoneInfo
 
 import structlog
-from filelock import FileLock, Timeout
 
-from aggregator.adapters.config_watch import ConfigWatcher, Stamp
 from aggregator.adapters.fetcher import AiohttpFetcher
 from aggregator.adapters.mailer import OutboxMailer, SmtpMailer
 from aggregator.adapters.parser_pool import ParserPool
 from aggregator.adapters.store.deliveries import SqlDeliveryStore
-from aggregator.adapters.store.engine import open_database, open_existing
+from aggregator.adapters.store.engine import open_database
 from aggregator.adapters.store.entries import SqlEntryStore
 from aggregator.adapters.store.facts import SqlFactStore
 from aggregator.adapters.store.feeds import SqlFeedStore
 from aggregator.adapters.store.kinship import SqlFoldStore
-from aggregator.adapters.store.migrate import demand_current, migrate
+from aggregator.adapters.store.migrate import migrate
 from aggregator.adapters.store.newsletters import SqlNewsletterStore
 from aggregator.adapters.store.publications import SqlPublicationStore
 from aggregator.adapters.store.search import SqlSearchStore
 from aggregator.adapters.store.stories import SqlStoryStore
 from aggregator.adapters.store.subscribers import SqlSubscriberStore
 from aggregator.adapters.store.tags import SqlTagStore
-from aggregator.errors import AggregatorError, BusyError, ConfigError, NotFoundError, Problem, StoreError
+from aggregator.adapters.worker_lock import worker_lock
+from aggregator.errors import AggregatorError, ConfigError, NotFoundError, Problem, StoreError
 from aggregator.flows.compose import ComposePorts, compose, compose_one, preview
 from aggregator.flows.deliver import DeliverPorts, deliver, sample_letter, send_test
 from aggregator.flows.finding import FindPorts, find
-from aggregator.flows.foresee import ForeseePlan, ForeseePorts, foresee
 from aggregator.flows.indexing import catch_up
 from aggregator.flows.ingest import ingest
 from aggregator.flows.publish import PublishPorts, build, publish
@@ -55,16 +52,15 @@ from aggregator.model.applied import Applied
 from aggregator.model.channel import Channel, Format, Publication
 from aggregator.model.delivery import DeliveryReport, ImportReport, SendResult, Subscription
 from aggregator.model.feed import FeedState
-from aggregator.model.foresight import Foresight
 from aggregator.model.newsletter import Issue, Newsletter
-from aggregator.model.poll import FetchOutcome, FetchRequest, PollOutcome, RefreshReport
+from aggregator.model.poll import RefreshReport
 from aggregator.model.search import Finding, Order
 from aggregator.model.vitals import Health
-from aggregator.plans import EVERYTHING, Plans, tagger_of
+from aggregator.plans import EVERYTHING, Plans
 from aggregator.ports import Mailer, PublicationStore
 from aggregator.query import Query, parse_query
 from aggregator.schedule import parse_schedule
-from aggregator.settings.loading import ensure_secret, load_settings
+from aggregator.settings.loading import ensure_secret
 from aggregator.settings.values import Polling, Settings
 from aggregator.steps.signing import Signer
 
@@ -259,7 +255,7 @@ class Runtime:
             if self._parser is not None:
                 self._parser.close()
             self._limits = self.settings.polling
-            self._fetcher = _fetcher(self._limits, f"+{self.settings.site.base_url}")
+            self._fetcher = fetcher_of(self._limits, f"+{self.settings.site.base_url}")
             self._parser = ParserPool(self._limits, read=ingest)
         return self._fetcher, self._parser
 
@@ -370,25 +366,9 @@ class Runtime:
 
     # --- the worker -------------------------------------------------------------------------------
 
-    @contextmanager
-    def exclusive(self) -> Iterator[None]:
+    def exclusive(self) -> AbstractContextManager[None]:
         """Be the one worker of this database; raises BusyError when another process is, StoreError when none can be."""
-        file = Path(self.settings.database_url.removeprefix("sqlite:///")).resolve()
-        path = file.with_name(f"{file.name}.worker")
-        lock = FileLock(path, timeout=0)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise BusyError(
-                f"another worker polls and sends for this database (it holds {path}); stop it first, or let it work"
-            ) from error
-        except OSError as error:
-            cure = "make it, and the folder of the database, writable for this user"
-            raise StoreError(f"cannot lock {path}: {error.strerror}; {cure}") from error
-        try:
-            yield
-        finally:
-            lock.release()
+        return worker_lock(Path(self.settings.database_url.removeprefix("sqlite:///")))
 
     def health(self) -> Health:
         """How this installation fares."""
@@ -403,39 +383,8 @@ class Runtime:
         )
 
 
-def look_ahead(
-    settings: Settings, age: timedelta, *, progress: Callable[[int], None] = lambda count: None
-) -> Foresight:
-    """What would change if this feeds.yaml were followed; reads the database and writes nothing. Raises StoreError."""
-    with closing(open_existing(settings.database_url)) as database:
-        demand_current(database)
-        ports = ForeseePorts(
-            feeds=SqlFeedStore(database),
-            stories=SqlStoryStore(database),
-            newsletters=SqlNewsletterStore(database),
-            applied=SqlFactStore(database),
-            clock=SystemClock(),
-        )
-        plan = ForeseePlan(
-            feeds=settings.feeds,
-            tagger=tagger_of(settings),
-            channels=settings.channels,
-            newsletters=settings.newsletters,
-        )
-        return foresee(ports, plan, ports.clock.now() - age, progress=progress)
-
-
-def look_at(polling: Polling, sources: Iterable[FetchRequest | FetchOutcome]) -> Iterator[PollOutcome]:
-    """What each address, or document at hand, would give, in order; stores nothing and needs no database."""
-    with ParserPool(polling, read=ingest) as parser:
-        for source in sources:
-            fetched = (
-                _fetcher(polling, "preview").fetch([source]) if isinstance(source, FetchRequest) else iter([source])
-            )
-            yield from (outcome for batch in parser.parse(fetched) for outcome in batch)
-
-
-def _fetcher(polling: Polling, contact: str) -> AiohttpFetcher:
+def fetcher_of(polling: Polling, contact: str) -> AiohttpFetcher:
+    """A fetcher that gives our name and how we are reached."""
     agent = f"aggregator/{version('aggregator')} ({contact})"
     return AiohttpFetcher(polling, user_agent=agent, now=SystemClock().now)
 
@@ -448,23 +397,3 @@ def _mailer(settings: Settings) -> Mailer:
 
 def _same(known: FeedState, new: FeedState) -> bool:
     return known.feed.url == new.feed.url
-
-
-@contextmanager
-def watch_config(runtime: Runtime, path: Path, *, seen: Stamp) -> Iterator[None]:
-    """Go on with edits of feeds.yaml until the block ends, from `seen` on, its stamp from before it was loaded.
-
-    A bad one changes nothing and is told by log and `/healthz`.
-    """
-    watcher = ConfigWatcher(
-        path,
-        load=lambda: load_settings(path, os.environ),
-        on_change=runtime.change,
-        on_error=runtime.refuse,
-        seen=seen,
-    )
-    watcher.start()
-    try:
-        yield
-    finally:
-        watcher.stop()

@@ -11,8 +11,8 @@ import typer
 from aggregator.cli.output import Json, counting, print_json, say, shown
 from aggregator.cli.session import age_of, runtime_of, settings_of
 from aggregator.flows.retag import Retagging
+from aggregator.looking import look_ahead
 from aggregator.model.foresight import ChannelEdit, Edit, Foresight, NewsletterEdit, RuleUse, TagEdit
-from aggregator.wiring import look_ahead
 
 TAGS, NAMES = 20, 12
 """Tags that are shown with titles, and names that are listed on a line; `--json` has all."""

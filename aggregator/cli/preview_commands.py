@@ -12,13 +12,13 @@ import typer
 from aggregator.cli.output import plain, say, shown
 from aggregator.cli.session import config_path, settings_of
 from aggregator.errors import UsageError
+from aggregator.looking import look_at
 from aggregator.model.entry import Reading
 from aggregator.model.feed import Validators
 from aggregator.model.poll import Cause, Fetched, FetchFailed, FetchRequest, PollOutcome, Read
 from aggregator.press.prose import cut
 from aggregator.settings.values import Polling
 from aggregator.steps.decide import left_out
-from aggregator.wiring import look_at
 
 LONGEST = 200
 """Characters of a text that are shown; `--json` has all of it."""

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import typer
 
-from aggregator.adapters.config_watch import stamp_of
+from aggregator.adapters.config_watch import ConfigWatcher, stamp_of
 from aggregator.errors import UsageError
 from aggregator.settings.loading import load_settings
 from aggregator.settings.values import Settings
-from aggregator.wiring import Runtime, watch_config
+from aggregator.wiring import Runtime
 
 
 def settings_of(context: typer.Context) -> Settings:
@@ -45,8 +45,16 @@ def runtime_of(context: typer.Context) -> Iterator[Runtime]:
 
 @contextmanager
 def live_runtime_of(context: typer.Context) -> Iterator[Runtime]:
-    """The same, which goes on with every edit of the file until the block ends."""
+    """The same, which goes on with every edit of the file until the block ends.
+
+    A bad one changes nothing and is told by log and `/healthz`.
+    """
     path = config_path(context)
     seen = stamp_of(path)
-    with runtime_of(context) as runtime, watch_config(runtime, path, seen=seen):
-        yield runtime
+    with runtime_of(context) as runtime:
+        watcher = ConfigWatcher(path, lambda: settings_of(context), runtime.change, runtime.refuse, seen=seen)
+        watcher.start()
+        try:
+            yield runtime
+        finally:
+            watcher.stop()
