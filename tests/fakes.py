@@ -191,8 +191,8 @@ class MemoryStore:
     def _hold(self, entry_id: int, keys: FoldKeys) -> None:
         for key, note in keys.items():
             holders = self._folds.setdefault(key, [])
-            if all(holder.entry_id != entry_id for holder in holders):
-                holders.append(Holder(entry_id, note))
+            if all(held != entry_id for held, _ in holders):
+                holders.append((entry_id, note))
 
     def _move(self, moves: Sequence[Move]) -> None:
         by_mark = {entry.mark: id_ for id_, entry in self._entries.items()}
@@ -357,7 +357,7 @@ class MemoryStore:
     def forget(self, before: datetime) -> int:
         lasting = (FoldKey.ADDRESS, FoldKey.DOI)
         rows = [(key, held) for key, holders in self._folds.items() for held in holders if key & 7 not in lasting]
-        old = [(key, held) for key, held in rows if self._entries[held.entry_id].first_seen < before]
+        old = [(key, held) for key, held in rows if self._entries[held[0]].first_seen < before]
         for key, held in old:
             self._folds[key].remove(held)
         return len(old)

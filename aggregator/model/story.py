@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
-from typing import NamedTuple
 
 from aggregator.model.entry import Entry, Tag
 
@@ -31,11 +30,8 @@ the note 0, that says nothing: texts of one language that share a name are no tr
 page are not the same."""
 
 
-class Holder(NamedTuple):
-    """An entry that holds a fold key, with its note."""
-
-    entry_id: int
-    note: int
+Holder = tuple[int, int]
+"""An entry that holds a fold key, by its id, with its note."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

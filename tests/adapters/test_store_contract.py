@@ -11,7 +11,7 @@ from aggregator.model.entry import Entry, Tag
 from aggregator.model.feed import Feed, FeedOptions, FeedStatus, Rhythm, Validators
 from aggregator.model.parsed import Category, Link, Person, SafeHtml, Source
 from aggregator.model.poll import FeedUpdate
-from aggregator.model.story import RELATED, Clustering, FoldKey, Holder, Move, Placement, StoryLink
+from aggregator.model.story import RELATED, Clustering, FoldKey, Move, Placement, StoryLink
 from aggregator.ports import EntryStore, FeedStore, FoldStore, StoryStore
 from aggregator.steps.decide import mark_of
 from tests.fakes import START, MemoryStore, parsed, reading
@@ -294,8 +294,8 @@ def test_candidates_are_found_by_key_and_come_with_what_folding_compares(store: 
     folded(store)
     holders = store.holders([KEY, 7])
     assert list(holders) == [KEY]
-    assert [holder.note for holder in holders[KEY]] == [0, FRENCH]
-    ids = [holder.entry_id for holder in holders[KEY]]
+    assert [holder[1] for holder in holders[KEY]] == [0, FRENCH]
+    ids = [holder[0] for holder in holders[KEY]]
     candidates = [store.candidates(ids)[id_] for id_ in ids]
     assert [(item.feed_id, item.title, item.date) for item in candidates] == [
         ("ifri", "One", START - timedelta(days=1)),
@@ -358,7 +358,7 @@ def test_a_changed_entry_keeps_its_keys_and_gets_a_new_sketch(store: Store) -> N
     edited = replace(one, id=known.id, keys=replace(one.keys, sketch=b""))
     store.apply([update("ifri", changed=(edited,))], Clustering(placements=(), keys={one.mark: {9: 0, KEY: 0}}))
     holders = store.holders([KEY, 9])
-    assert (len(holders[KEY]), holders[9]) == (2, [Holder(known.id, 0)])
+    assert (len(holders[KEY]), holders[9]) == (2, [(known.id, 0)])
     assert store.candidates([known.id])[known.id].sketch == b""
 
 

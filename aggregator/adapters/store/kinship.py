@@ -47,7 +47,7 @@ class SqlFoldStore:
         found: defaultdict[int, list[Holder]] = defaultdict(list)
         with self._database.read() as connection:
             for key, entry_id, note in connection.execute(query):
-                found[key].append(Holder(entry_id, note))
+                found[key].append((entry_id, note))
         return found
 
     def candidates(self, ids: Collection[int]) -> Mapping[int, Candidate]:

@@ -56,7 +56,7 @@ def choose(entries: Sequence[Entry], keys: Sequence[FoldKeys], holders: Mapping[
     here = {entry.id: ~place for place, entry in enumerate(entries) if entry.id}
     held: defaultdict[int, list[Holder]] = defaultdict(list)
     for key, found in holders.items():
-        held[key] = [Holder(here.get(id_, id_), note) for id_, note in found]
+        held[key] = [(here.get(id_, id_), note) for id_, note in found] if here else list(found)
     met = _met(keys) | held.keys()
     noted: dict[str, FoldKeys] = {}
     stored, beside = [], []
@@ -70,7 +70,7 @@ def choose(entries: Sequence[Entry], keys: Sequence[FoldKeys], holders: Mapping[
         beside.append(tuple(~id_ for id_ in best if id_ < 0))
         for key, note in telling.items():
             if not entry.id or all(id_ != ~place for id_, _ in held[key]):
-                held[key].append(Holder(~place, note))
+                held[key].append((~place, note))
     return Choice(keys=noted, stored=tuple(stored), beside=tuple(beside))
 
 
