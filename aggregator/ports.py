@@ -11,11 +11,11 @@ from aggregator.model.channel import Publication
 from aggregator.model.delivery import Delivery, DeliveryState, SendResult, Subscriber, Subscription, SubscriptionState
 from aggregator.model.entry import Entry, KnownEntry
 from aggregator.model.feed import Feed, FeedState
+from aggregator.model.indexed import Indexed, Order, Stale
 from aggregator.model.newsletter import Issue, IssueSummary, Newsletter, Slot
 from aggregator.model.poll import FeedUpdate, FetchOutcome, FetchRequest, PollOutcome
-from aggregator.model.search import Indexed, Order, Stale
 from aggregator.model.story import Candidate, Clustering, FoldKeys, Holder, Member, Story, StoryLink
-from aggregator.query import Query
+from aggregator.query.matching import Query
 
 
 class Clock(Protocol):

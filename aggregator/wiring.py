@@ -52,13 +52,14 @@ from aggregator.model.applied import Applied
 from aggregator.model.channel import Channel, Format, Publication
 from aggregator.model.delivery import DeliveryReport, ImportReport, SendResult, Subscription
 from aggregator.model.feed import FeedState
+from aggregator.model.indexed import Finding, Order
 from aggregator.model.newsletter import Issue, Newsletter
 from aggregator.model.poll import RefreshReport
-from aggregator.model.search import Finding, Order
 from aggregator.model.vitals import Health
 from aggregator.plans import EVERYTHING, Plans
 from aggregator.ports import Mailer, PublicationStore
-from aggregator.query import Query, parse_query
+from aggregator.query.grammar import parse_query
+from aggregator.query.matching import Query
 from aggregator.schedule import parse_schedule
 from aggregator.settings.loading import ensure_secret
 from aggregator.settings.values import Polling, Settings

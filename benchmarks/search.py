@@ -27,11 +27,11 @@ from aggregator.flows.finding import FindPorts, find
 from aggregator.flows.indexing import catch_up
 from aggregator.model.entry import Entry, EntryKeys, Tag
 from aggregator.model.feed import Feed, FeedStatus, Validators
+from aggregator.model.indexed import Order
 from aggregator.model.parsed import Category, Link, Person, SafeHtml
 from aggregator.model.poll import FeedUpdate
-from aggregator.model.search import Order
 from aggregator.model.story import Clustering, Placement
-from aggregator.query import parse_query
+from aggregator.query.grammar import parse_query
 
 START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 FEEDS = tuple(Feed(id=f"feed-{n}", url=f"https://f{n}.example/rss", name=f"Tank {n}") for n in range(500))

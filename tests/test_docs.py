@@ -10,7 +10,8 @@ import pytest
 import typer
 
 from aggregator.cli.commands import app
-from aggregator.query import FIELDS, parse_query
+from aggregator.query.grammar import parse_query
+from aggregator.query.tree import FIELDS
 from aggregator.schedule import parse_schedule
 from aggregator.settings.document import SECTIONS
 

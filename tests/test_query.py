@@ -13,23 +13,10 @@ from aggregator.model.entry import Entry, EntryKeys, Tag
 from aggregator.model.feed import Feed
 from aggregator.model.parsed import Category, ParsedEntry, Person, SafeHtml
 from aggregator.model.story import Story
-from aggregator.query import (
-    FIELDS,
-    MAX_DEPTH,
-    MAX_LENGTH,
-    And,
-    Everything,
-    Node,
-    Not,
-    Or,
-    Query,
-    Subject,
-    Term,
-    entry_subject,
-    names_asked_for,
-    parse_query,
-    story_subject,
-)
+from aggregator.query.grammar import MAX_DEPTH, MAX_LENGTH, parse_query
+from aggregator.query.matching import Query, names_asked_for
+from aggregator.query.tree import FIELDS, And, Everything, Node, Not, Or, Term
+from aggregator.subject import Subject, entry_subject, story_subject
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 ARTICLE = Subject(

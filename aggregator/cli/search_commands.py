@@ -8,9 +8,9 @@ import typer
 from aggregator.cli.output import Json, errors, print_json, say
 from aggregator.cli.session import runtime_of
 from aggregator.errors import QueryError
-from aggregator.model.search import Finding, Order
+from aggregator.model.indexed import Finding, Order
 from aggregator.model.story import Story
-from aggregator.query import parse_query
+from aggregator.query.grammar import parse_query
 
 CATCHING_UP = 50_000
 """Stories that a search on the command line waits for until they are indexed: what a first round of polls brings."""

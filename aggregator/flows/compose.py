@@ -20,7 +20,8 @@ from aggregator.model.feed import Feed
 from aggregator.model.newsletter import Digest, Issue, Newsletter, Slot
 from aggregator.model.story import Story
 from aggregator.ports import Clock, NewsletterStore, StoryStore
-from aggregator.query import Query, parse_query
+from aggregator.query.grammar import parse_query
+from aggregator.query.matching import Query
 from aggregator.schedule import parse_schedule
 from aggregator.steps.rendering import Renderer
 from aggregator.steps.selection import digest, matching

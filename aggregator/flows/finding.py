@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
 
-from aggregator.model.search import Finding, Order, seq_of
+from aggregator.model.indexed import Finding, Order, seq_of
 from aggregator.model.story import Story
 from aggregator.ports import Clock, SearchStore, StoryStore
-from aggregator.query import Query, story_subject
+from aggregator.query.matching import Query
+from aggregator.subject import story_subject
 
 SECONDS = 1.0
 """How long one search may look; the Finding then says where to go on."""

@@ -20,12 +20,14 @@ from aggregator.model.foresight import ChannelEdit, Edit, Foresight, NewsletterE
 from aggregator.model.newsletter import Newsletter, Slot
 from aggregator.model.story import Story
 from aggregator.ports import AppliedStore, Clock, FeedStore, NewsletterStore, StoryStore
-from aggregator.query import Query, parse_query, story_subject
+from aggregator.query.grammar import parse_query
+from aggregator.query.matching import Query
 from aggregator.schedule import parse_schedule
 from aggregator.steps.edits import edits
 from aggregator.steps.tagging.renewing import renewed
 from aggregator.steps.tagging.tagger import Tagger
 from aggregator.steps.tally import Tally
+from aggregator.subject import story_subject
 
 PAGE = 200
 LOUD = 3

@@ -18,7 +18,7 @@ from aggregator.model.channel import Channel, Format, Publication, Site
 from aggregator.model.feed import Feed
 from aggregator.model.story import Story
 from aggregator.ports import Clock, PublicationStore, StoryStore
-from aggregator.query import parse_query
+from aggregator.query.grammar import parse_query
 from aggregator.steps.feedwriter.contents import path_of
 from aggregator.steps.feedwriter.writer import write_channel
 from aggregator.steps.finding.narrowing import required_tags

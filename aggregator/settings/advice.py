@@ -7,7 +7,8 @@ from difflib import get_close_matches
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from aggregator.query import names_asked_for, parse_query
+from aggregator.query.grammar import parse_query
+from aggregator.query.matching import names_asked_for
 from aggregator.settings.values import Settings
 
 _NOWHERE = ("localhost", "example", "test", "invalid", "local", "internal", "example.com", "example.net", "example.org")

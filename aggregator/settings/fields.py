@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaH
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from aggregator.errors import QueryError
-from aggregator.query import parse_query
+from aggregator.query.grammar import parse_query
 from aggregator.schedule import parse_schedule
 from aggregator.settings.addresses import read_address
 from aggregator.subject import slug

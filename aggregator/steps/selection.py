@@ -11,7 +11,8 @@ from datetime import datetime
 
 from aggregator.model.newsletter import Digest, Newsletter, Section
 from aggregator.model.story import Story
-from aggregator.query import Query, story_subject
+from aggregator.query.matching import Query
+from aggregator.subject import story_subject
 
 SHARE_OF_ONE_SOURCE = 4
 """A feed fills at most one in this many places of a Digest that has other sources too, however much it publishes."""

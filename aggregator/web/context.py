@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from aggregator.model.channel import Format, Publication
-from aggregator.model.search import Finding
+from aggregator.model.indexed import Finding
 from aggregator.model.vitals import Health
 from aggregator.ports import FeedStore, FoldStore, NewsletterStore, PublicationStore, StoryStore, SubscriberStore
-from aggregator.query import Query
+from aggregator.query.matching import Query
 from aggregator.settings.values import Settings
 from aggregator.steps.signing import Signer
 

@@ -14,7 +14,7 @@ from aggregator.model.feed import FeedState
 from aggregator.model.newsletter import IssueSummary
 from aggregator.model.story import Story
 from aggregator.ports import NewsletterStore, StoryStore
-from aggregator.query import parse_query
+from aggregator.query.grammar import parse_query
 from aggregator.urls import without_secrets
 from aggregator.web.context import WebContext
 from aggregator.web.view import View

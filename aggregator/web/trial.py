@@ -10,9 +10,9 @@ from aggregator.errors import QueryError
 from aggregator.model.channel import Channel, Site
 from aggregator.model.entry import Entry, EntryKeys, Tag
 from aggregator.model.feed import Feed, FeedState, FeedStatus
+from aggregator.model.indexed import Finding
 from aggregator.model.newsletter import Issue, Newsletter, Rendering
 from aggregator.model.parsed import Link, Person, SafeHtml
-from aggregator.model.search import Finding
 from aggregator.model.story import Story
 from aggregator.settings.values import Polling, Settings
 from aggregator.web.pages import Archive, Listing

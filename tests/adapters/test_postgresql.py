@@ -15,7 +15,7 @@ from aggregator.adapters.store.migrate import migrate
 from aggregator.adapters.store.schema import facts, metadata
 from aggregator.adapters.store.wordindex import MAX_OCTETS, UNREAD, vector
 from aggregator.errors import ConflictError, StoreError
-from aggregator.model.search import StoryWords
+from aggregator.model.indexed import StoryWords
 from tests.real_store import database_of
 
 

@@ -13,10 +13,12 @@ from aggregator.flows.finding import FindPorts, find
 from aggregator.flows.indexing import catch_up
 from aggregator.model.entry import Entry, EntryKeys, Tag
 from aggregator.model.feed import Feed
+from aggregator.model.indexed import Finding, Order, place_of
 from aggregator.model.parsed import Category, Person, SafeHtml
-from aggregator.model.search import Finding, Order, place_of
 from aggregator.model.story import Clustering, Placement, Story
-from aggregator.query import MAX_DEPTH, MAX_LENGTH, Query, parse_query, story_subject
+from aggregator.query.grammar import MAX_DEPTH, MAX_LENGTH, parse_query
+from aggregator.query.matching import Query
+from aggregator.subject import story_subject
 from tests.adapters.test_store_contract import update
 from tests.fakes import START, FrozenClock
 from tests.real_store import KINDS, SqlStore, sql_store

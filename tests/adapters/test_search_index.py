@@ -9,9 +9,9 @@ import pytest
 from aggregator.flows.finding import find
 from aggregator.flows.indexing import catch_up
 from aggregator.model.entry import EntryKeys
-from aggregator.model.search import Indexed, Order, seq_of
+from aggregator.model.indexed import Indexed, Order, seq_of
 from aggregator.model.story import Clustering, Move, Placement
-from aggregator.query import parse_query
+from aggregator.query.grammar import parse_query
 from aggregator.steps.finding.tokens import indexed
 from tests.adapters.test_search_contract import NOW, entry, fill, ids, matching, ports
 from tests.adapters.test_store_contract import update

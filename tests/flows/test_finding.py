@@ -8,9 +8,10 @@ import pytest
 
 from aggregator.flows.finding import BATCH, FindPorts, find
 from aggregator.model.entry import Entry, EntryKeys
-from aggregator.model.search import Finding, Indexed, Order, Stale, place_of, seq_of
+from aggregator.model.indexed import Finding, Indexed, Order, Stale, place_of, seq_of
 from aggregator.model.story import Story
-from aggregator.query import Query, parse_query
+from aggregator.query.grammar import parse_query
+from aggregator.query.matching import Query
 from tests.fakes import START, FrozenClock
 
 

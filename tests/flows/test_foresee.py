@@ -20,8 +20,9 @@ from aggregator.model.foresight import Difference, Foresight, Outlook, RuleUse, 
 from aggregator.model.newsletter import Newsletter
 from aggregator.model.parsed import Link
 from aggregator.model.story import Story
-from aggregator.query import parse_query, story_subject
+from aggregator.query.grammar import parse_query
 from aggregator.steps.tagging.tagger import Tagger
+from aggregator.subject import story_subject
 from tests.fakes import START, MemoryStore, parsed
 from tests.flows.newsroom import FEEDS, Newsroom, tagger, taxonomy
 from tests.mail_fakes import WEEKLY, MemoryMailStore, issue_of

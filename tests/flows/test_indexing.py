@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from aggregator.flows.indexing import BATCH, catch_up
-from aggregator.model.search import Indexed, Stale, seq_of
+from aggregator.model.indexed import Indexed, Stale, seq_of
 from tests.flows.test_finding import Shelf, story
 
 

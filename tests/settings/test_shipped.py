@@ -9,11 +9,13 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from aggregator.errors import ConfigError
-from aggregator.query import And, Node, Not, Or, Term, parse_query, slug
+from aggregator.query.grammar import parse_query
+from aggregator.query.tree import And, Node, Not, Or, Term
 from aggregator.settings.document import SCHEMA_FILE, json_schema
 from aggregator.settings.fastyaml import read
 from aggregator.settings.loading import find_shipped, load_settings
 from aggregator.settings.values import Settings
+from aggregator.subject import slug
 
 SHIPPED = find_shipped("feeds.yaml")
 TAG_FIELDS = ("country", "region", "topic", "type", "publisher", "tag")

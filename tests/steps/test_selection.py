@@ -10,7 +10,7 @@ import pytest
 from aggregator.model.entry import Tag
 from aggregator.model.newsletter import Newsletter
 from aggregator.model.story import Story
-from aggregator.query import parse_query
+from aggregator.query.grammar import parse_query
 from aggregator.steps.selection import digest, matching
 from tests.sample_digest import NEWSLETTER, NOW, entry, story
 

@@ -26,13 +26,14 @@ from aggregator.model.channel import Channel, Format, Publication, Site
 from aggregator.model.delivery import Subscriber, SubscriptionState
 from aggregator.model.entry import Entry, Tag
 from aggregator.model.feed import Feed, FeedStatus, Validators
+from aggregator.model.indexed import Finding, Order
 from aggregator.model.newsletter import Issue, Newsletter, Rendering
 from aggregator.model.parsed import Link, Person, SafeHtml
 from aggregator.model.poll import FeedUpdate
-from aggregator.model.search import Finding, Order
 from aggregator.model.story import RELATED, Clustering, Placement, StoryLink
 from aggregator.model.vitals import Health
-from aggregator.query import Query, parse_query
+from aggregator.query.grammar import parse_query
+from aggregator.query.matching import Query
 from aggregator.settings.values import Polling, Settings
 from aggregator.steps.decide import mark_of
 from aggregator.steps.signing import Signer

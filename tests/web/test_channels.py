@@ -16,7 +16,7 @@ from starlette.types import Message
 
 from aggregator.errors import StoreError
 from aggregator.model.channel import Format, Publication
-from aggregator.query import parse_query
+from aggregator.query.grammar import parse_query
 from aggregator.web import channels
 from aggregator.web.channels import (
     BUILDS_AT_ONCE,

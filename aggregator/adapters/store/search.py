@@ -15,8 +15,8 @@ from aggregator.adapters.store.engine import Database
 from aggregator.adapters.store.schema import stale_stories, story_places
 from aggregator.adapters.store.stories import load_numbered
 from aggregator.adapters.store.wordindex import INDEXES, WordIndex, story_words
-from aggregator.model.search import SEQ_BITS, Indexed, Order, Stale, seq_of
-from aggregator.query import Query
+from aggregator.model.indexed import SEQ_BITS, Indexed, Order, Stale, seq_of
+from aggregator.query.matching import Query
 from aggregator.steps.finding.narrowing import Span, narrowed
 
 RANKED = 1000

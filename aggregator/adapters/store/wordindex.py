@@ -9,7 +9,7 @@ from typing import Any, assert_never
 from sqlalchemy import ColumnElement, cast, column, func, literal_column, table
 from sqlalchemy.dialects.postgresql import TSQUERY
 
-from aggregator.model.search import StoryWords
+from aggregator.model.indexed import StoryWords
 from aggregator.steps.finding.narrowing import AllOf, AnyOf, Condition, Has, Lacks
 from aggregator.steps.finding.tokens import EVERY
 

@@ -15,8 +15,9 @@ from datetime import datetime
 from itertools import pairwise
 from typing import assert_never
 
-from aggregator.model.search import MAX_SECOND, second_of
-from aggregator.query import (
+from aggregator.model.indexed import MAX_SECOND, second_of
+from aggregator.query.matching import Query
+from aggregator.query.tree import (
     DATE_FIELDS,
     NAME_FIELDS,
     TEXT_FIELDS,
@@ -25,7 +26,6 @@ from aggregator.query import (
     Node,
     Not,
     Or,
-    Query,
     Term,
     bound_of,
     name_of,

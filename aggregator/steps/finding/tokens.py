@@ -8,9 +8,9 @@ when the tokens of one stand side by side in those of the other. Tags, feeds and
 import re
 from collections.abc import Iterable, Iterator
 
-from aggregator.model.search import Indexed, Stale, StoryWords, place_of
+from aggregator.model.indexed import Indexed, Stale, StoryWords, place_of
 from aggregator.model.story import Story
-from aggregator.query import NAME_FIELDS
+from aggregator.query.tree import NAME_FIELDS
 from aggregator.subject import Subject, Text, runs_on, story_subject
 
 EVERY = "_"

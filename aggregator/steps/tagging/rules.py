@@ -8,7 +8,8 @@ from hashlib import blake2b
 
 from aggregator.model.channel import TagRule
 from aggregator.model.entry import Tag
-from aggregator.query import Query, parse_query
+from aggregator.query.grammar import parse_query
+from aggregator.query.matching import Query
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

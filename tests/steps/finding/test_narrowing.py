@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.model.search import MAX_SECOND, second_of
-from aggregator.query import Query, Subject, parse_query
+from aggregator.model.indexed import MAX_SECOND, second_of
+from aggregator.query.grammar import parse_query
+from aggregator.query.matching import Query
 from aggregator.steps.finding.narrowing import (
     MAX_BOUNDS,
     MAX_LEVELS,
@@ -21,6 +22,7 @@ from aggregator.steps.finding.narrowing import (
     required_tags,
 )
 from aggregator.steps.finding.tokens import kind_of, name_token
+from aggregator.subject import Subject
 from tests.test_query import TREES
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.model.entry import Entry, EntryKeys, Tag
+from aggregator.model.indexed import Stale, seq_of
 from aggregator.model.parsed import Category, Person, SafeHtml
-from aggregator.model.search import Stale, seq_of
 from aggregator.model.story import Story
 from aggregator.steps.finding.tokens import EVERY, MAX_TOKEN, indexed, name_token, tokens_of, words_of_story
 from aggregator.subject import words_of
