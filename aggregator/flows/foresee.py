@@ -199,8 +199,8 @@ def _newsletters(
 
 
 def _due(before: Newsletter | None, after: Newsletter, slot: Slot | None, now: datetime) -> datetime:
-    """When its next Issue would be due: as before, unless its schedule or zone is another or it comes back."""
-    if before and slot and (before.schedule, before.timezone) == (after.schedule, after.timezone):
+    """When its next Issue would be due: as before, also after it was away, unless its schedule or zone is another."""
+    if slot and (before is None or (before.schedule, before.timezone) == (after.schedule, after.timezone)):
         return slot.due_at
     return parse_schedule(after.schedule).next_after(now, ZoneInfo(after.timezone))
 
