@@ -8,7 +8,7 @@ import pytest
 
 from aggregator.flows.finding import BATCH, FindPorts, find
 from aggregator.model.entry import Entry, EntryKeys
-from aggregator.model.indexed import Finding, Indexed, Order, Stale, place_of, seq_of
+from aggregator.model.indexed import Finding, Order, place_of, seq_of
 from aggregator.model.story import Story
 from aggregator.query.grammar import parse_query
 from aggregator.query.matching import Query
@@ -47,12 +47,6 @@ class Shelf:
     def numbered(self, seqs: Sequence[int]) -> dict[int, Story]:
         self.loaded.append(len(seqs))
         return {seq: self.stories[seq] for seq in seqs if seq in self.stories}
-
-    def stale(self, limit: int) -> Sequence[Stale]:
-        raise NotImplementedError
-
-    def put(self, items: Sequence[Indexed]) -> int:
-        raise NotImplementedError
 
 
 def ask(shelf: Shelf, text: str, **how: object) -> Finding:

@@ -8,8 +8,9 @@ from sqlalchemy import BindParameter, Connection, RowMapping, Select, bindparam,
 
 from aggregator.adapters.store.engine import Database, Insert, upsert
 from aggregator.adapters.store.entries import chunks, insert_entries, update_entries, write_keys
+from aggregator.adapters.store.facts import read_fact, write_fact
 from aggregator.adapters.store.kinship import write_links, write_sketches
-from aggregator.adapters.store.schema import entries, facts, feeds
+from aggregator.adapters.store.schema import entries, feeds
 from aggregator.adapters.store.stories import found_stories, merge_stories, move_entries, touch_stories
 from aggregator.model.feed import Feed, FeedOptions, FeedState, FeedStatus, Rhythm, Validators
 from aggregator.model.poll import FeedUpdate
@@ -32,10 +33,9 @@ class SqlFeedStore:
             connection.execute(update(feeds).values(active=False))
             if rows:
                 connection.execute(_synced(), rows)
-            if connection.scalar(select(facts.c.value).where(facts.c.name == READER)) != reader:
+            if read_fact(connection, READER) != reader:
                 connection.execute(update(feeds).values(dict.fromkeys(_VALIDATORS)))
-                row = upsert(facts).values(name=READER, value=reader)
-                connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"value": reader}))
+                write_fact(connection, READER, reader)
 
     def mend_clock(self, now: datetime) -> int:
         """Let the wait of feeds that were checked in the future begin anew: the clock was wrong then; returns how

@@ -29,6 +29,7 @@ from sqlalchemy import (
 
 from aggregator.adapters.store.engine import Database, upsert
 from aggregator.adapters.store.entries import chunks, load_entries
+from aggregator.adapters.store.facts import read_fact
 from aggregator.adapters.store.schema import entries, entry_tags, facts, stale_stories, stories, story_redirects
 from aggregator.model.entry import Entry
 from aggregator.model.story import Clustering, Move, Story
@@ -70,7 +71,7 @@ class SqlStoryStore:
     def version(self) -> str:
         """A text that changes whenever any Story, entry or tag changed."""
         with self._database.read() as connection:
-            return connection.scalar(select(facts.c.value).where(facts.c.name == VERSION)) or "0"
+            return read_fact(connection, VERSION) or "0"
 
     def numbered(self, seqs: Collection[int]) -> Mapping[int, Story]:
         """Those of these Stories that are there, by `seq`."""
