@@ -119,7 +119,7 @@ def test_a_translation_is_folded_by_its_own_rule(summary: dict[str, Any]) -> Non
         "Corridor médian : là où les conteneurs attendent vraiment",
     }
     rules = {fold["rule"] for other in summary["folded"] if other is not story for fold in other["folds"]}
-    assert rules == {"links-to", "same-address", "same-doi"}
+    assert rules == {"same-address", "same-doi"}
 
 
 def test_the_external_publication_is_folded_with_the_partners_page_and_tagged(summary: dict[str, Any]) -> None:
