@@ -1,7 +1,7 @@
 """A Digest as mail: subject, HTML and text of one Issue, from templates that people may change.
 
 compose: ... selection > **rendering** > issue. Publishers' words come in as text and go out escaped; markup comes
-from the templates alone. What a template is given is `press/edition.py`'s `IssueView`.
+from the templates alone. What a template is given is `press/layout.py`'s `IssueView`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from aggregator.errors import TemplateError
 from aggregator.model.channel import Site
 from aggregator.model.feed import Feed
 from aggregator.model.newsletter import UNSUBSCRIBE_PLACEHOLDER, Digest, Newsletter, Rendering
-from aggregator.press.edition import Edition, IssueView, PlaceView, SectionView, StoryView
+from aggregator.press.layout import IssueView, Layout, PlaceView, SectionView, StoryView
 from aggregator.press.templating import Templates
 from aggregator.press.wording import words_for
 
@@ -56,18 +56,18 @@ class Renderer:
 
         When it would be longer, the oldest Stories are named by title only, and past `MAX_BRIEF` counted.
         """
-        edition = Edition(digest, newsletter, site=site, feeds=feeds, number=number, created_at=created_at)
-        return self._render(self._fitted(edition))
+        layout = Layout(digest, newsletter, site=site, feeds=feeds, number=number, created_at=created_at)
+        return self._render(self._fitted(layout))
 
-    def _fitted(self, edition: Edition) -> IssueView:
+    def _fitted(self, layout: Layout) -> IssueView:
         """The fullest view whose HTML is small enough."""
 
         def fits(view: IssueView) -> bool:
             return len(self._html(view).encode()) <= MAX_HTML
 
-        full = _most(len(edition.stories), lambda count: fits(edition.view(count, MAX_BRIEF)))
-        brief = MAX_BRIEF if full else _most(MAX_BRIEF, lambda count: fits(edition.view(0, count)))
-        return edition.view(full, brief)
+        full = _most(len(layout.stories), lambda count: fits(layout.view(count, MAX_BRIEF)))
+        brief = MAX_BRIEF if full else _most(MAX_BRIEF, lambda count: fits(layout.view(0, count)))
+        return layout.view(full, brief)
 
     def _render(self, view: IssueView) -> Rendering:
         html = self._html(view)

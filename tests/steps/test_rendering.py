@@ -10,7 +10,7 @@ from lxml import html as lxml_html
 from aggregator.errors import TemplateError
 from aggregator.model.newsletter import UNSUBSCRIBE_PLACEHOLDER, Digest
 from aggregator.model.parsed import Link
-from aggregator.press.edition import IssueView, PlaceView, SectionView, StoryView
+from aggregator.press.layout import IssueView, PlaceView, SectionView, StoryView
 from aggregator.press.templating import FILTERS
 from aggregator.steps.rendering import MAX_BRIEF, MAX_HTML, Renderer, for_archive
 from tests.rendered import ISOLATES, ROOT, TEMPLATES, links, render, texts, titles, tree

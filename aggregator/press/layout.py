@@ -1,6 +1,6 @@
 """An Issue as its reader sees it: the views that templates are given, made of a Digest, all of it text.
 
-compose: ... selection > rendering (**edition**, then templates) > issue
+compose: ... selection > rendering (**layout**, then templates) > issue
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class IssueView:
 # --- how it is made -------------------------------------------------------------------------------
 
 
-class Edition:
+class Layout:
     """One Issue's Stories as views, made once, and the view of the whole at any length."""
 
     def __init__(
