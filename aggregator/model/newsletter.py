@@ -12,22 +12,37 @@ from aggregator.model.story import Story
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A heading of a Digest with its Stories; the heading is "" for Stories that have no tag to go under."""
+    """A heading of a Digest with its Stories; both `heading` and `tag` are "" for Stories without a tag to go under."""
 
     heading: str
     stories: tuple[Story, ...]
+    tag: str = ""
+    """The name of the tag that its Stories have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Digest:
-    """The Stories a query gives, in reading order; `overflow` are those past the limit, to be named briefly."""
+    """The Stories a query gives, in reading order: an editor's choice (`lead`), the sections, and the `overflow`,
+    those past the limit, to be named briefly.
+    """
 
     sections: tuple[Section, ...]
     overflow: tuple[Story, ...] = ()
+    lead: tuple[Story, ...] = ()
 
     @property
     def stories(self) -> tuple[Story, ...]:
-        return tuple(story for section in self.sections for story in section.stories)
+        """Those that have a place, without the overflow."""
+        return (*self.lead, *(story for section in self.sections for story in section.stories))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """A Story as it is now, and the title under which Issue `issue_number` told it."""
+
+    story: Story
+    issue_number: int
+    old_title: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

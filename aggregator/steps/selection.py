@@ -6,11 +6,12 @@ publish: stories.newest > **selection** > feedwriter; compose: stories.after > *
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 
 from aggregator.model.newsletter import Digest, Newsletter, Section
 from aggregator.model.story import Story
+from aggregator.press.weight import by_weight, sources
 from aggregator.query.matching import Query
 from aggregator.subject import story_subject
 
@@ -23,20 +24,24 @@ def matching(stories: Iterable[Story], query: Query, now: datetime) -> Iterator[
     return (story for story in stories if query.matches(story_subject(story), now))
 
 
-def digest(newsletter: Newsletter, stories: Iterable[Story]) -> Digest:
+def digest(
+    newsletter: Newsletter,
+    stories: Iterable[Story],
+    *,
+    pinned: Collection[str] = (),
+    dropped: Collection[str] = (),
+) -> Digest:
     """The Stories that a newsletter's query gave, as an editor would lay them out.
 
-    The newest have the places, and no feed has more than its share of them. What has no place is the overflow,
-    the feeds in turns, so that its beginning is as varied as the sections are.
+    The biggest have the places, then the newest, and no feed has more than its share of them. What has no place is
+    the overflow, the feeds in turns, so that its beginning is as varied as the sections are. An editor's word goes
+    before all that: `pinned` Stories (ids) lead and always have a place, `dropped` ones are out, also when pinned.
     """
-    newest_first = sorted(stories, key=_age)
-    places, overflow = _share_out(newest_first, newsletter.max_stories)
-    return Digest(sections=_sections(places, newsletter.group_by), overflow=_in_turns(overflow))
-
-
-def _age(story: Story) -> tuple[float, int]:
-    """Sorts the newest first; of one date, the one that came last."""
-    return -story.head.date.timestamp(), -story.seq
+    ranked = sorted((story for story in stories if story.id not in dropped), key=by_weight)
+    lead = tuple(story for story in ranked if story.id in pinned)
+    others = [story for story in ranked if story.id not in pinned]
+    places, overflow = _share_out(others, max(0, newsletter.max_stories - len(lead)))
+    return Digest(lead=lead, sections=_sections(places, newsletter.group_by), overflow=_in_turns(overflow))
 
 
 def _share_out(stories: Sequence[Story], limit: int) -> tuple[list[Story], list[Story]]:
@@ -66,7 +71,7 @@ def _in_turns(stories: Sequence[Story]) -> tuple[Story, ...]:
 
 
 def _sections(stories: Sequence[Story], group_by: str) -> tuple[Section, ...]:
-    """Stories under the first tag each has of the namespace: big sections first, those without a tag last."""
+    """Stories under the first tag each has of the namespace, in the order they came; those without a tag last."""
     groups: dict[str, list[Story]] = {}
     headings = {"": ""}
     for story in stories:
@@ -74,9 +79,16 @@ def _sections(stories: Sequence[Story], group_by: str) -> tuple[Section, ...]:
         groups.setdefault(tag.name if tag else "", []).append(story)
         if tag and (tag.label or tag.name not in headings):
             headings[tag.name] = tag.text
-    sections = (Section(heading=headings[name], stories=tuple(group)) for name, group in groups.items())
+    sections = (Section(heading=headings[name], tag=name, stories=tuple(group)) for name, group in groups.items())
     return tuple(sorted(sections, key=_rank))
 
 
-def _rank(section: Section) -> tuple[bool, int, str]:
-    return not section.heading, -len(section.stories), section.heading.casefold()
+def _rank(section: Section) -> tuple[bool, int, int, str, str]:
+    """Sorts the section of the biggest Story first, then the one of most Stories, then by name."""
+    return (
+        not section.heading,
+        -sources(section.stories[0]),
+        -len(section.stories),
+        section.heading.casefold(),
+        section.tag,
+    )

@@ -3,13 +3,18 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
+from random import Random
 from typing import get_args, get_type_hints
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aggregator.model.entry import Tag
 from aggregator.model.newsletter import Newsletter
+from aggregator.model.parsed import Link
 from aggregator.model.story import Story
+from aggregator.press import weight
 from aggregator.query.grammar import parse_query
 from aggregator.steps.selection import digest, matching
 from tests.sample_digest import NEWSLETTER, NOW, entry, story
@@ -96,6 +101,112 @@ def test_one_labelled_tag_names_the_whole_section(order: tuple[int, int]) -> Non
     ages = dict(zip(order, (0, 1), strict=True))
     plain, labelled = tagged(1, "topic:eu", age=ages[1]), tagged(2, "topic:eu", age=ages[2], label="European Union")
     assert [heading for heading, _ in layout([plain, labelled])] == ["European Union"]
+
+
+def told_by(number: int, sources: int, *names: str, age: int = 0) -> Story:
+    """Story `number` as this many publishers tell it, the head's first."""
+    head = tagged(number, *names, age=age).head
+    others = [
+        replace(head, feed_id=f"other-{place}", links=(Link(href=f"https://other-{place}.example/{number}"),))
+        for place in range(1, sources)
+    ]
+    return story(number, head, *others)
+
+
+def test_what_more_publishers_tell_stands_before_what_is_newer() -> None:
+    stories = [tagged(1), told_by(2, 2, age=9), told_by(3, 3, age=20), told_by(4, 2, age=5)]
+    assert layout(stories) == [("", [3, 4, 2, 1])]
+
+
+def test_the_section_of_the_biggest_story_comes_before_that_of_most_stories() -> None:
+    stories = [*(tagged(number, "topic:trade") for number in (1, 2, 3)), told_by(4, 2, "topic:energy", age=30)]
+    assert layout(stories) == [("Energy", [4]), ("Trade", [3, 2, 1])]
+
+
+def test_the_biggest_stories_have_the_places() -> None:
+    stories = [*(tagged(number, feed_id=f"feed-{number}") for number in range(9)), told_by(9, 2, age=90)]
+    assert digest(replace(NEWSLETTER, max_stories=4), stories).stories[0].seq == 9
+
+
+@pytest.mark.parametrize(
+    ("others", "sources"),
+    [
+        ((), 1),
+        ((("sud", "https://sud.example.com/a"),), 2),
+        ((("sud", "https://sud.example.com/a"), ("haus", "https://haus.example.de/a")), 3),
+        ((("north-2", "https://www.north.example.net/other"),), 1),
+        ((("north", "https://elsewhere.example/a"),), 1),
+        ((("sud", None),), 2),
+    ],
+    ids=["alone", "two", "three", "one host", "one feed", "no address"],
+)
+def test_a_story_counts_its_publishers(others: tuple[tuple[str, str | None], ...], sources: int) -> None:
+    entries = [entry("Paper", feed_id=feed, links=(Link(href=url),) if url else ()) for feed, url in others]
+    assert weight.sources(story(1, entry("Paper"), *entries)) == sources
+
+
+def test_feeds_with_one_publisher_tag_are_one_source() -> None:
+    tag = Tag(name="publisher:csis", origin="feed")
+    amti = entry("Paper", feed_id="amti", links=(Link(href="https://amti.example/a"),), tags=(tag,))
+    china = entry("Paper", feed_id="china", links=(Link(href="https://china.example/a"),), tags=(tag,))
+    assert weight.sources(story(1, amti, china)) == 1
+
+
+def test_pinned_stories_lead_whatever_their_size_and_always_have_a_place() -> None:
+    stories = [told_by(number, 2, "topic:trade", age=number) for number in range(10)]
+    last, old = tagged(20, age=500), tagged(21, "topic:trade", age=600)
+    made = digest(
+        replace(NEWSLETTER, max_stories=3), [*stories, last, old], pinned=("story-21", "story-20", "story-77")
+    )
+    assert [item.seq for item in made.lead] == [20, 21]
+    assert [item.seq for item in made.stories] == [20, 21, 0]
+    assert {item.seq for item in made.overflow} == set(range(1, 10))
+    crowded = digest(replace(NEWSLETTER, max_stories=1), stories, pinned=("story-3", "story-4", "story-5"))
+    assert ([item.seq for item in crowded.stories], len(crowded.overflow)) == ([3, 4, 5], 7)
+
+
+def test_dropped_stories_are_out_also_when_pinned() -> None:
+    made = digest(NEWSLETTER, [tagged(1), tagged(2), tagged(3)], pinned={"story-1"}, dropped={"story-1", "story-2"})
+    assert ([item.seq for item in made.stories], made.lead, made.overflow) == ([3], (), ())
+
+
+@st.composite
+def piles(draw: st.DrawFn) -> list[Story]:
+    """Stories of a few feeds, topics, ages and sizes."""
+    facts = st.tuples(st.integers(1, 4), st.sampled_from("abc"), st.integers(0, 5), st.sampled_from(["x", "y", ""]))
+    made = []
+    for number, (size, feed, age, topic) in enumerate(draw(st.lists(facts, max_size=40))):
+        told = told_by(number, size, *([f"topic:{topic}"] if topic else []), age=age)
+        made.append(story(number, replace(told.head, feed_id=feed), *told.also_at))
+    return made
+
+
+@given(
+    pile=piles(),
+    limit=st.integers(1, 20),
+    group_by=st.sampled_from(sorted(get_args(get_type_hints(Newsletter)["group_by"]))),
+    pinned=st.sets(st.integers(0, 45).map("story-{}".format), max_size=4),
+    dropped=st.sets(st.integers(0, 45).map("story-{}".format), max_size=4),
+    mixed=st.randoms(use_true_random=False),
+)
+def test_every_story_once_none_over_its_share_and_the_same_whatever_came_first(
+    pile: list[Story], limit: int, group_by: str, pinned: set[str], dropped: set[str], mixed: Random
+) -> None:
+    letter = replace(NEWSLETTER, max_stories=limit, group_by=group_by)
+    made = digest(letter, pile, pinned=pinned, dropped=dropped)
+    kept = [item for item in pile if item.id not in dropped]
+    assert Counter(item.id for item in (*made.stories, *made.overflow)) == Counter(item.id for item in kept)
+    assert {item.id for item in made.lead} == {item.id for item in kept} & pinned
+    placed = [item for section in made.sections for item in section.stories]
+    assert len(placed) <= max(0, limit - len(made.lead))
+    feeds = Counter(item.head.feed_id for item in placed)
+    if len({item.head.feed_id for item in kept if item.id not in pinned}) > 1:
+        assert max(feeds.values(), default=0) <= -(-max(0, limit - len(made.lead)) // 4)
+    for section in made.sections:
+        assert list(section.stories) == sorted(section.stories, key=weight.by_weight)
+    shuffled = list(pile)
+    mixed.shuffle(shuffled)
+    assert digest(letter, shuffled, pinned=pinned, dropped=dropped) == made
 
 
 def test_the_newest_stories_have_the_places() -> None:
