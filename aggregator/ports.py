@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from aggregator.model.applied import Applied, Tagging
 from aggregator.model.channel import Publication
 from aggregator.model.delivery import Delivery, DeliveryState, SendResult, Subscriber, Subscription, SubscriptionState
+from aggregator.model.edition import Choices, Draft, Edition, Slot, Told
 from aggregator.model.entry import Entry, KnownEntry
 from aggregator.model.feed import Feed, FeedState
 from aggregator.model.indexed import Indexed, Order, Stale
-from aggregator.model.newsletter import Issue, IssueSummary, Newsletter, Slot
+from aggregator.model.newsletter import Issue, IssueSummary, Newsletter
 from aggregator.model.poll import FeedUpdate, FetchOutcome, FetchRequest, PollOutcome
 from aggregator.model.story import Candidate, Clustering, FoldKeys, Holder, Member, Story, StoryLink
 from aggregator.query.matching import Query
@@ -164,38 +165,55 @@ class PublicationStore(Protocol):
         """Delete every publication whose path is not one of `paths`; returns how many."""
 
 
+Runs = Callable[[Newsletter], tuple[datetime, datetime]]
+"""The next two times of a Newsletter, with a reader's Choices applied."""
+
+
 class NewsletterStore(Protocol):
-    def sync(self, newsletters: Sequence[Newsletter], due: Mapping[str, datetime], last_seq: int) -> None:
-        """Make the table follow feeds.yaml; a new newsletter starts after `last_seq` and is first due at `due[id]`;
-        the due time of a known one is replaced when its schedule or zone changed, or when it lies further off than any
-        schedule reaches (the clock was wrong)."""
+    def sync(self, newsletters: Sequence[Newsletter], runs: Runs, last_seq: int) -> None:
+        """Make the tables follow feeds.yaml; a new newsletter starts after `last_seq` and is due at its first run. The
+        due time of a known Edition is set anew when its schedule or zone changed, or when it lies further off than its
+        second run from now (the clock was wrong)."""
 
     def begin(self, newsletter: Newsletter, due_at: datetime, last_seq: int) -> None:
         """Give it a place as `sync` does, unless it has one."""
 
     def due(self, now: datetime) -> Sequence[Slot]:
-        """Active newsletters whose time has come, longest waiting first."""
+        """Editions of active newsletters whose time has come, longest waiting first; those of readers only while they
+        have one. Of those with a draft: when it was approved, or its deadline has come."""
 
     def slot(self, newsletter_id: str) -> Slot:
-        """Where it stands; raises NotFoundError."""
+        """Where its own Edition stands; raises NotFoundError."""
 
     def record(
         self, slot: Slot, *, up_to: int, next_due: datetime | None, issue: Issue | None, domain: str
     ) -> Issue | None:
-        """One transaction: move the cursor to `up_to`, set the next due time unless None, store the issue and one
-        queued Delivery per confirmed subscription, each with its Message-ID in `domain`. Returns the stored issue.
-        When the newsletter no longer stands as in `slot`, nothing is written and None returned. Raises ConflictError
-        for a Story that stands in an Issue of it already."""
+        """One transaction: move the cursor to `up_to`, set the next due time unless None, end the draft, store the
+        issue and one queued Delivery per confirmed subscription, each with its Message-ID in `domain`; let readers who
+        have caught up with the Edition they chose join it. Returns the stored issue. When the Edition no longer stands
+        as in `slot`, nothing is written and None returned. Raises ConflictError for a Story that stands in an Issue of
+        it already."""
 
-    def told(self, newsletter_id: str, story_ids: Collection[str]) -> Collection[str]:
-        """Those of these Stories that stand in one of its Issues."""
+    def told(self, edition: Edition, story_ids: Collection[str]) -> Collection[str]:
+        """Those of these Stories that stand in one of its Issues or were dropped from one; of an Edition of readers'
+        own also those that its readers were told by another, or an editor dropped from the newsletter's own."""
+
+    def told_since(self, edition_id: int, moment: datetime) -> Sequence[Told]:
+        """What its Issues made since then told, the latest first."""
 
     def issues(
         self, newsletter_id: str, *, before: int | None = None, limit: int | None = None
     ) -> Sequence[IssueSummary]:
-        """Newest first, those with a number below `before`; all unless limited."""
+        """Those of its own Edition, newest first, those with a number below `before`; all unless limited."""
 
-    def issue(self, newsletter_id: str, number: int) -> Issue | None: ...
+    def issue(self, newsletter_id: str, number: int) -> Issue | None:
+        """The Issue of its own Edition with that number."""
+
+    def edition_issue(self, edition_id: int, number: int) -> Issue | None:
+        """The Issue of any Edition."""
+
+    def put_draft(self, slot: Slot, draft: Draft) -> bool:
+        """Have the Edition wait for a person, or change what waits; False when it no longer stands as in `slot`."""
 
 
 class SubscriberStore(Protocol):
@@ -215,6 +233,12 @@ class SubscriberStore(Protocol):
 
     def subscriptions(self, newsletter_id: str | None = None) -> Sequence[Subscription]:
         """By newsletter, then in order of arrival."""
+
+    def choose(
+        self, subscriber_id: int, newsletter: Newsletter, choices: Choices, *, due_at: datetime, last_seq: int
+    ) -> Edition:
+        """Give a reader the newsletter as they chose, from where they stand; one made for it is first due at `due_at`,
+        and stands at `last_seq` for who reads none yet."""
 
     def unsubscribe(self, subscriber_id: int, newsletter_id: str, now: datetime) -> bool:
         """True when something changed; queued and deferred deliveries of it are cancelled in the same transaction."""

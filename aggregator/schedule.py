@@ -1,17 +1,21 @@
 """When a newsletter goes out: words as in feeds.yaml, and the next moment they name in a time zone.
 
 The wall clock of a place sometimes skips minutes and sometimes repeats them. A time that is skipped
-runs at the first minute that exists after it; a time that comes twice runs the first time only.
+runs at the first minute that exists after it; a time that comes twice runs the first time only. A run on a holiday is
+left out: what it would have brought comes with the next. One in quiet hours waits for their end.
 """
 
 from __future__ import annotations
 
 import re
 from calendar import monthrange
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from difflib import get_close_matches
 from zoneinfo import ZoneInfo
+
+from aggregator.model.newsletter import Newsletter
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -19,20 +23,34 @@ _NUMBERS = {name: number for names in (DAYS, _NAMES) for number, name in enumera
 _GROUPS = {"daily": frozenset(range(7)), "weekdays": frozenset(range(5))}
 _FORM = re.compile(r"(\S.*?)\s+(\d{1,2}):(\d\d)", re.ASCII)
 _MONTHLY = re.compile(r"monthly\s+(\d{1,2})", re.ASCII)
-_HELP = '"mon 07:30", "mon,thu 07:30", "daily 07:30", "weekdays 07:30" or "monthly 1 07:30"'
+_HELP = '"mon 07:30", "mon,thu 07:30", "daily 07:30", "weekdays 07:30", "monthly 1 07:30" or "each"'
+_QUIET = re.compile(r"(\d{1,2}):(\d\d)\s*-\s*(\d{1,2}):(\d\d)", re.ASCII)
+_HOLIDAY = re.compile(r"(?:(\d{4})-)?(\d\d)-(\d\d)", re.ASCII)
+EACH = "each"
+AT_ONCE = timedelta(minutes=15)
+"""Who wants each Story as it comes gets at most one letter in this time, with all that came meanwhile."""
+_MOST_RUNS = 1000
+"""Runs that are looked at: holidays that leave no day out of so many are taken for none."""
 _LONGEST_WAIT = 64
 """Days; a month, and the days by which a skipped date may reach into the next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """Days of the week, or one day of every month (its last day where the month is shorter), at one time."""
+    """Days of the week, or one day of every month (its last day where the month is shorter), at one time; or, without
+    either, as soon as there is something."""
 
-    at: time
+    at: time = time()
     weekdays: frozenset[int] = frozenset()
     day_of_month: int | None = None
 
+    @property
+    def is_each(self) -> bool:
+        return not self.weekdays and self.day_of_month is None
+
     def __str__(self) -> str:
+        if self.is_each:
+            return EACH
         group = next((name for name, days in _GROUPS.items() if days == self.weekdays), None)
         days = group or ",".join(DAYS[number] for number in sorted(self.weekdays))
         return f"{f'monthly {self.day_of_month}' if self.day_of_month else days} {self.at:%H:%M}"
@@ -44,6 +62,8 @@ class Schedule:
 
     def next_after(self, moment: datetime, zone: ZoneInfo) -> datetime:
         """The first run strictly after `moment`, both in UTC."""
+        if self.is_each:
+            return moment + AT_ONCE
         start = moment.astimezone(zone).date()
         for offset in range(-2, _LONGEST_WAIT):
             day = start + timedelta(days=offset)
@@ -52,8 +72,70 @@ class Schedule:
         raise AssertionError(f"{self} never comes")
 
 
+def next_run(newsletter: Newsletter, moment: datetime) -> datetime:
+    """When it next goes out after `moment`, both in UTC; its words are sound (see the readers below)."""
+    zone, schedule = ZoneInfo(newsletter.timezone), parse_schedule(newsletter.schedule)
+    late = newsletter.quiet is not None and not schedule.is_each  # a run of yesterday may still wait for the morning
+    run = moment - timedelta(days=1) if late else moment
+    for _ in range(_MOST_RUNS):
+        run = schedule.next_after(run, zone)
+        day = run.astimezone(zone).date()
+        if _is_holiday(day, newsletter.holidays):
+            if schedule.is_each:
+                run = _instant(datetime.combine(day + timedelta(days=1), time()), zone) - AT_ONCE
+            continue
+        if (due := _after_quiet(run, zone, newsletter.quiet)) > moment:
+            return due
+    return run
+
+
+def next_runs(newsletter: Newsletter, now: datetime) -> tuple[datetime, datetime]:
+    """The next time, and the one after it."""
+    first = next_run(newsletter, now)
+    return first, next_run(newsletter, first)
+
+
+def _is_holiday(day: date, holidays: Collection[str]) -> bool:
+    return f"{day:%m-%d}" in holidays or f"{day:%Y-%m-%d}" in holidays
+
+
+def _after_quiet(run: datetime, zone: ZoneInfo, quiet: str | None) -> datetime:
+    """The run, or the end of the quiet hours that it falls into."""
+    if quiet is None:
+        return run
+    start, end = parse_quiet(quiet)
+    local = run.astimezone(zone)
+    at, day = local.time(), local.date()
+    if not (start <= at < end if start < end else at >= start or at < end):
+        return run
+    return max(run, _instant(datetime.combine(day + timedelta(days=at >= end), end), zone))
+
+
+def parse_quiet(text: str) -> tuple[time, time]:
+    """Read quiet hours, from and to; raises ValueError with the cure."""
+    found = _QUIET.fullmatch(text.strip())
+    hours = [int(number) for number in found.groups()] if found else []
+    if not hours or max(hours[0], hours[2]) > 23 or max(hours[1], hours[3]) > 59 or hours[:2] == hours[2:]:
+        raise ValueError(f'quiet hours are written like "22:00-07:00", not {text!r}')
+    return time(hours[0], hours[1]), time(hours[2], hours[3])
+
+
+def parse_holiday(text: str) -> str:
+    """Read a day of every year or of one; raises ValueError with the cure."""
+    found = _HOLIDAY.fullmatch(text.strip())
+    try:
+        date(int(found[1] or 2024), int(found[2]), int(found[3])) if found else None  # 02-29 is a day of some years
+    except ValueError:
+        found = None
+    if not found:
+        raise ValueError(f'a holiday is a day of the calendar, written like "12-25" or "2026-04-06", not {text!r}')
+    return found[0]
+
+
 def parse_schedule(text: str) -> Schedule:
     """Read a schedule; raises ValueError with the cure."""
+    if text.strip().lower() == EACH:
+        return Schedule()
     found = _FORM.fullmatch(text.strip().lower())
     if not found:
         raise ValueError(f"a schedule is written like {_HELP}, not {text!r}")

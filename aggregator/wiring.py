@@ -16,7 +16,6 @@ from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -53,14 +52,14 @@ from aggregator.model.channel import Channel, Format, Publication
 from aggregator.model.delivery import DeliveryReport, ImportReport, SendResult, Subscription
 from aggregator.model.feed import FeedState
 from aggregator.model.indexed import Finding, Order
-from aggregator.model.newsletter import Issue, Newsletter
+from aggregator.model.newsletter import Issue
 from aggregator.model.poll import RefreshReport
 from aggregator.model.vitals import Health
 from aggregator.plans import EVERYTHING, Plans
 from aggregator.ports import Mailer, PublicationStore
 from aggregator.query.grammar import parse_query
 from aggregator.query.matching import Query
-from aggregator.schedule import parse_schedule
+from aggregator.schedule import next_run, next_runs
 from aggregator.settings.loading import ensure_secret
 from aggregator.settings.values import Polling, Settings
 from aggregator.steps.signing import Signer
@@ -176,12 +175,9 @@ class Runtime:
     def _follow(self, settings: Settings) -> None:
         letters = settings.newsletters
         self.feeds.sync(settings.feeds, self.clock.now(), reader=READER)
-        due = {letter.id: self._first_due(letter) for letter in letters}
-        self.newsletters.sync(letters, due, self.stories.last_seq())
+        now = self.clock.now()
+        self.newsletters.sync(letters, lambda letter: next_runs(letter, now), self.stories.last_seq())
         self.facts.record_applied(Applied(channels=settings.channels, newsletters=letters))
-
-    def _first_due(self, letter: Newsletter) -> datetime:
-        return parse_schedule(letter.schedule).next_after(self.clock.now(), ZoneInfo(letter.timezone))
 
     def demand_newsletter(self, newsletter_id: str) -> None:
         """Raises NotFoundError for one that neither feeds.yaml names nor the database knows."""
@@ -191,7 +187,7 @@ class Runtime:
     def _begin_newsletter(self, newsletter_id: str) -> None:
         """Let one that this feeds.yaml names have its place in the database, whatever file that follows."""
         if letter := self.settings.newsletter(newsletter_id):
-            self.newsletters.begin(letter, self._first_due(letter), self.stories.last_seq())
+            self.newsletters.begin(letter, next_run(letter, self.clock.now()), self.stories.last_seq())
 
     def feed_states(self) -> Sequence[FeedState]:
         """How the feeds of this feeds.yaml fare, in the order of their ids; those never followed are new."""

@@ -10,7 +10,9 @@ from datetime import datetime, timedelta
 from aggregator.errors import ConflictError, NotFoundError
 from aggregator.model.channel import Site
 from aggregator.model.delivery import Delivery, DeliveryState, SendResult, Subscriber, Subscription, SubscriptionState
-from aggregator.model.newsletter import Issue, IssueSummary, Newsletter, Rendering, Slot
+from aggregator.model.edition import Choices, Draft, Edition, Slot, Told
+from aggregator.model.newsletter import Issue, IssueSummary, Newsletter, Rendering
+from aggregator.ports import Runs
 
 WEEKLY = Newsletter(
     id="weekly",
@@ -34,71 +36,156 @@ def issue_of(slot: Slot, created_at: datetime, *story_ids: str) -> Issue:
     """The next issue of a newsletter, with these Stories."""
     return Issue(
         newsletter_id=slot.newsletter_id,
+        edition_id=slot.edition.id,
         number=slot.next_number,
         created_at=created_at,
         rendering=RENDERING,
         story_ids=story_ids,
+        titles=tuple(f"Title of {story_id}" for story_id in story_ids),
     )
+
+
+def _times(newsletter: Newsletter) -> tuple[object, ...]:
+    return newsletter.schedule, newsletter.timezone, newsletter.quiet, newsletter.holidays
 
 
 class MemoryMailStore:
     """`NewsletterStore`, `SubscriberStore` and `DeliveryStore` in dictionaries."""
 
     def __init__(self) -> None:
-        self._configured: dict[str, tuple[str, str]] = {}
         self._active: set[str] = set()
-        self._slots: dict[str, Slot] = {}
+        self._editions: dict[int, Slot] = {}
+        self._schedules: dict[int, tuple[object, ...]] = {}
         self._issues: list[Issue] = []
         self._people: dict[str, Subscriber] = {}
         self._subscriptions: dict[tuple[str, int], Subscription] = {}
+        self._reads: dict[tuple[str, int], int] = {}
         self._deliveries: dict[int, Delivery] = {}
 
-    def sync(self, newsletters: Sequence[Newsletter], due: Mapping[str, datetime], last_seq: int) -> None:
+    def sync(self, newsletters: Sequence[Newsletter], runs: Runs, last_seq: int) -> None:
         self._active = {newsletter.id for newsletter in newsletters}
         for newsletter in newsletters:
-            id_, words = newsletter.id, (newsletter.schedule, newsletter.timezone)
-            slot = self._slots.get(id_)
-            if slot is None:
-                slot = Slot(newsletter_id=id_, cursor=last_seq, due_at=due[id_], next_number=1)
-            far = slot.due_at > due[id_] + timedelta(days=32)
-            if self._configured.get(id_) != words or far:
-                slot = replace(slot, due_at=due[id_])
-            self._slots[id_], self._configured[id_] = slot, words
+            if self._own(newsletter.id) is None:
+                self._add(newsletter, Choices(), "", runs(newsletter)[0], last_seq)
+            for slot in list(self._editions.values()):
+                if slot.newsletter_id == newsletter.id:
+                    chosen = slot.edition.choices.applied(newsletter)
+                    first, second = runs(chosen)
+                    if self._schedules[slot.edition.id] != _times(chosen) or slot.due_at > second:
+                        self._editions[slot.edition.id] = replace(slot, due_at=first)
+                    self._schedules[slot.edition.id] = _times(chosen)
 
     def begin(self, newsletter: Newsletter, due_at: datetime, last_seq: int) -> None:
-        if newsletter.id not in self._slots:
-            slot = Slot(newsletter_id=newsletter.id, cursor=last_seq, due_at=due_at, next_number=1)
-            self._slots[newsletter.id] = slot
-            self._configured[newsletter.id] = (newsletter.schedule, newsletter.timezone)
+        if self._own(newsletter.id) is None:
+            self._add(newsletter, Choices(), "", due_at, last_seq)
             self._active.add(newsletter.id)
 
+    def _add(
+        self,
+        newsletter: Newsletter,
+        choices: Choices,
+        key: str,
+        due_at: datetime,
+        cursor: int,
+        base_id: int | None = None,
+    ) -> Edition:
+        edition = Edition(
+            id=len(self._editions) + 1, newsletter_id=newsletter.id, key=key, choices=choices, base_id=base_id
+        )
+        self._editions[edition.id] = Slot(edition=edition, cursor=cursor, due_at=due_at, next_number=1)
+        self._schedules[edition.id] = _times(choices.applied(newsletter))
+        return edition
+
+    def _own(self, newsletter_id: str) -> Slot | None:
+        return self._keyed(newsletter_id, "")
+
+    def _keyed(self, newsletter_id: str, key: str) -> Slot | None:
+        return next(
+            (s for s in self._editions.values() if (s.newsletter_id, s.edition.key) == (newsletter_id, key)), None
+        )
+
+    def _readers(self, edition_id: int) -> list[Subscriber]:
+        return [
+            item.subscriber
+            for key, item in sorted(self._subscriptions.items())
+            if self._reads[key] == edition_id and item.state is SubscriptionState.CONFIRMED
+        ]
+
+    def _place(
+        self, newsletter: Newsletter, choices: Choices, subscriber_id: int, *, due_at: datetime, last_seq: int
+    ) -> int:
+        """What the store's `place` does: the Edition that brings a reader what they chose from where they stand."""
+        key, stands = (newsletter.id, subscriber_id), None
+        standing = self._subscriptions.get(key)
+        if standing is not None and standing.state is SubscriptionState.CONFIRMED:
+            present = self._editions[self._reads[key]]
+            if present.edition.choices == choices:
+                return present.edition.id
+            stands = present.cursor
+        cursor, target = last_seq if stands is None else stands, self._keyed(newsletter.id, choices.key)
+        if target is None:
+            return self._add(newsletter, choices, choices.key, due_at, cursor).id
+        if not target.edition.is_own and not self._readers(target.edition.id):
+            self._editions[target.edition.id] = replace(target, cursor=cursor, due_at=due_at)
+        elif stands is not None and stands != target.cursor:
+            alone = self._keyed(newsletter.id, f"{choices.key}#{subscriber_id}")
+            if alone is None:
+                name = f"{choices.key}#{subscriber_id}"
+                return self._add(newsletter, choices, name, due_at, cursor, target.edition.id).id
+            self._editions[alone.edition.id] = replace(alone, cursor=cursor, due_at=due_at)
+            return alone.edition.id
+        return target.edition.id
+
+    def choose(
+        self, subscriber_id: int, newsletter: Newsletter, choices: Choices, *, due_at: datetime, last_seq: int
+    ) -> Edition:
+        edition_id = self._place(newsletter, choices, subscriber_id, due_at=due_at, last_seq=last_seq)
+        self._reads[newsletter.id, subscriber_id] = edition_id
+        return self._editions[edition_id].edition
+
     def due(self, now: datetime) -> Sequence[Slot]:
-        waiting = [self._slots[id_] for id_ in self._active if self._slots[id_].due_at <= now]
-        return sorted(waiting, key=lambda slot: (slot.due_at, slot.newsletter_id))
+        waiting = [
+            slot
+            for slot in self._editions.values()
+            if slot.newsletter_id in self._active
+            and (slot.edition.is_own or self._readers(slot.edition.id))
+            and (slot.due_at <= now if slot.draft is None else slot.draft.approved_at or slot.draft.deadline_at <= now)
+        ]
+        return sorted(waiting, key=lambda slot: (slot.due_at, slot.edition.id))
 
     def slot(self, newsletter_id: str) -> Slot:
-        if newsletter_id not in self._slots:
+        own = self._own(newsletter_id)
+        if own is None:
             raise NotFoundError(f"no newsletter {newsletter_id!r}")
-        return self._slots[newsletter_id]
+        return own
+
+    def put_draft(self, slot: Slot, draft: Draft) -> bool:
+        if self._editions[slot.edition.id] != slot:
+            return False
+        self._editions[slot.edition.id] = replace(slot, draft=draft)
+        return True
 
     def record(
         self, slot: Slot, *, up_to: int, next_due: datetime | None, issue: Issue | None, domain: str
     ) -> Issue | None:
-        if self._slots[slot.newsletter_id] != slot:
+        id_ = slot.edition.id
+        if self._editions[id_] != slot:
             return None
-        if issue and (twice := self._told(issue.newsletter_id) & set(issue.story_ids)):
+        if issue and (twice := self._told(id_) & {*issue.story_ids, *issue.dropped}):
             raise ConflictError(f"database: {sorted(twice)} stand in an issue already")
         number = slot.next_number + (1 if issue else 0)
-        self._slots[slot.newsletter_id] = replace(
-            slot, cursor=up_to, due_at=next_due or slot.due_at, next_number=number
+        self._editions[id_] = replace(
+            slot, cursor=up_to, due_at=next_due or slot.due_at, next_number=number, draft=None
         )
-        if issue is None:
-            return None
-        issue = replace(issue, id=len(self._issues) + 1)
-        self._issues.append(issue)
-        for subscription in self.subscriptions(issue.newsletter_id):
-            if subscription.state is SubscriptionState.CONFIRMED:
-                self._queue(issue, subscription.subscriber, domain)
+        if issue is not None:
+            issue = replace(issue, id=len(self._issues) + 1)
+            self._issues.append(issue)
+            for reader in self._readers(id_):
+                self._queue(issue, reader, domain)
+        base = slot.edition.base_id or id_
+        for other in self._editions.values():
+            if other.edition.base_id == base and other.cursor == self._editions[base].cursor:
+                self._reads |= {key: base for key, reads in self._reads.items() if reads == other.edition.id}
         return issue
 
     def _queue(self, issue: Issue, subscriber: Subscriber, domain: str) -> None:
@@ -107,6 +194,7 @@ class MemoryMailStore:
             id=id_,
             issue_id=issue.id,
             newsletter_id=issue.newsletter_id,
+            edition_id=issue.edition_id,
             issue_number=issue.number,
             subscriber=subscriber,
             state=DeliveryState.QUEUED,
@@ -114,11 +202,27 @@ class MemoryMailStore:
             next_attempt_at=issue.created_at,
         )
 
-    def told(self, newsletter_id: str, story_ids: Collection[str]) -> Collection[str]:
-        return self._told(newsletter_id) & set(story_ids)
+    def told(self, edition: Edition, story_ids: Collection[str]) -> Collection[str]:
+        told = self._told(edition.id)
+        if not edition.is_own:
+            readers = {reader.id for reader in self._readers(edition.id)}
+            letters = {row.issue_id for row in self._deliveries.values() if row.subscriber.id in readers}
+            for issue in self._issues:
+                if issue.newsletter_id == edition.newsletter_id:
+                    told |= {*(issue.story_ids if issue.id in letters else ()), *issue.dropped}
+        return told & set(story_ids)
 
-    def _told(self, newsletter_id: str) -> set[str]:
-        return {story_id for issue in self.whole(newsletter_id) for story_id in issue.story_ids}
+    def _told(self, edition_id: int) -> set[str]:
+        own = [issue for issue in self._issues if issue.edition_id == edition_id]
+        return {story_id for issue in own for story_id in (*issue.story_ids, *issue.dropped)}
+
+    def told_since(self, edition_id: int, moment: datetime) -> Sequence[Told]:
+        return [
+            Told(story_id=story_id, issue_number=issue.number, title=title)
+            for issue in reversed(self._issues)
+            if issue.edition_id == edition_id and issue.created_at >= moment
+            for story_id, title in zip(issue.story_ids, issue.titles, strict=False)
+        ]
 
     def issues(
         self, newsletter_id: str, *, before: int | None = None, limit: int | None = None
@@ -129,9 +233,14 @@ class MemoryMailStore:
     def issue(self, newsletter_id: str, number: int) -> Issue | None:
         return next((issue for issue in self.whole(newsletter_id) if issue.number == number), None)
 
+    def edition_issue(self, edition_id: int, number: int) -> Issue | None:
+        found = (issue for issue in self._issues if (issue.edition_id, issue.number) == (edition_id, number))
+        return next(found, None)
+
     def whole(self, newsletter_id: str) -> Sequence[Issue]:
-        """Its Issues with all they hold, newest first."""
-        return [issue for issue in reversed(self._issues) if issue.newsletter_id == newsletter_id]
+        """The Issues of its own Edition with all they hold, newest first."""
+        own = self._own(newsletter_id)
+        return [issue for issue in reversed(self._issues) if own and issue.edition_id == own.edition.id]
 
     def put(
         self, people: Sequence[Subscriber], newsletter_id: str, state: SubscriptionState, source: str, now: datetime
@@ -139,6 +248,7 @@ class MemoryMailStore:
         before = len(self._subscriptions)
         for person in people:
             kept = self._people.setdefault(person.email.lower(), replace(person, id=len(self._people) + 1))
+            self._reads.setdefault((newsletter_id, kept.id), self.slot(newsletter_id).edition.id)
             self._subscriptions.setdefault(
                 (newsletter_id, kept.id),
                 Subscription(

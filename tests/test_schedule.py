@@ -1,23 +1,24 @@
 """Schedules: their words, and two years of runs in zones with unusual clocks."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from aggregator.schedule import parse_schedule
+from aggregator.model.newsletter import Newsletter
+from aggregator.schedule import AT_ONCE, next_run, next_runs, parse_holiday, parse_quiet, parse_schedule
+from tests.mail_fakes import WEEKLY
 
-ZONES = [
-    "UTC",
-    "Europe/Paris",
-    "America/New_York",
-    "Australia/Lord_Howe",
-    "Pacific/Apia",
-    "Africa/Cairo",
-    "America/Santiago",
-    "Asia/Kolkata",
-    "Pacific/Kiritimati",
-]
+ZONES = """
+    UTC Europe/Paris Europe/London Europe/Lisbon Europe/Athens Europe/Istanbul Europe/Moscow Europe/Kyiv Europe/Chisinau
+    America/New_York America/Chicago America/Phoenix America/St_Johns America/Halifax America/Havana America/Asuncion
+    America/Santiago America/Sao_Paulo America/Nuuk America/Los_Angeles Pacific/Honolulu Africa/Cairo Africa/Casablanca
+    Africa/Lagos Africa/Johannesburg Asia/Kolkata Asia/Kathmandu Asia/Tehran Asia/Beirut Asia/Jerusalem Asia/Gaza
+    Asia/Tokyo Asia/Shanghai Australia/Lord_Howe Australia/Sydney Australia/Adelaide Pacific/Auckland Pacific/Chatham
+    Pacific/Apia Pacific/Easter Pacific/Kiritimati
+""".split()
+"""Those with odd hours, odd dates of change and no change at all."""
 
 
 def utc(*parts: int) -> datetime:
@@ -36,6 +37,7 @@ def utc(*parts: int) -> datetime:
         ("weekdays 07:30", "weekdays 07:30"),
         ("monthly 1 07:30", "monthly 1 07:30"),
         ("monthly 31 07:30", "monthly 31 07:30"),
+        (" Each ", "each"),
     ],
 )
 def test_words(text: str, canonical: str) -> None:
@@ -106,3 +108,85 @@ def test_two_years_have_one_run_for_every_day_named(text: str, zone_name: str) -
     assert days[0] - date(2026, 1, 1) < timedelta(days=32)
     off_time = [run for run in runs if run.astimezone(zone).time() != schedule.at]
     assert len(off_time) <= 2  # at most the one spring night of each year
+
+
+def letter(schedule: str, zone: str = "Europe/Paris", *, quiet: str | None = None, holidays: str = "") -> Newsletter:
+    return replace(WEEKLY, schedule=schedule, timezone=zone, quiet=quiet, holidays=tuple(holidays.split()))
+
+
+def runs_of(newsletter: Newsletter, start: datetime, end: datetime) -> list[datetime]:
+    """As a clock that ticks every minute would find them: each from the moment of the last."""
+    runs, moment = [], start
+    while (moment := next_run(newsletter, moment)) < end:
+        runs.append(moment)
+    return runs
+
+
+def test_there_are_forty_zones() -> None:
+    assert len(set(ZONES)) >= 40
+
+
+@pytest.mark.parametrize("zone_name", ZONES)
+@pytest.mark.parametrize("text", ["daily 02:30", "daily 00:00", "weekdays 23:30", "monthly 31 01:30"])
+def test_two_years_without_quiet_hours_have_every_day_once_but_holidays(text: str, zone_name: str) -> None:
+    newsletter, zone = letter(text, zone_name, holidays="12-25 01-01 2027-03-28"), ZoneInfo(zone_name)
+    days = [run.astimezone(zone).date() for run in runs_of(newsletter, utc(2026, 1, 2, 12), utc(2028, 1, 2, 12))]
+    every = [days[0] + timedelta(days=n) for n in range((days[-1] - days[0]).days + 1)]
+    schedule, free = parse_schedule(text), {(12, 25), (1, 1)}
+    assert days == [
+        day for day in every if schedule.falls_on(day) and (day.month, day.day) not in free and day != date(2027, 3, 28)
+    ]
+
+
+@pytest.mark.parametrize("zone_name", ZONES)
+@pytest.mark.parametrize("quiet", ["22:00-07:00", "01:00-03:15", "23:45-00:15"])
+@pytest.mark.parametrize("text", ["daily 02:30", "daily 23:50", "weekdays 06:59"])
+def test_quiet_hours_lose_no_run_and_let_none_through(text: str, quiet: str, zone_name: str) -> None:
+    newsletter, zone = letter(text, zone_name, quiet=quiet), ZoneInfo(zone_name)
+    start, end = utc(2026, 1, 1, 12), utc(2028, 1, 1, 12)
+    runs = runs_of(newsletter, start, end)
+    from_, to = parse_quiet(quiet)
+    for run in runs:
+        at = run.astimezone(zone).time()
+        assert not (from_ <= at < to if from_ < to else at >= from_ or at < to)
+    assert runs == sorted(set(runs))
+    assert abs(len(runs) - len(runs_of(letter(text, zone_name), start, end))) <= 1  # at the ends of the two years
+
+
+def test_a_run_that_waits_for_the_morning_is_found_whenever_it_is_asked_for() -> None:
+    newsletter = letter("daily 23:00", "UTC", quiet="22:00-07:00")
+    asked = [utc(2026, 6, 1, hour, 30) for hour in range(24)]
+    assert {next_run(newsletter, moment) for moment in asked} == {utc(2026, 6, 1, 7), utc(2026, 6, 2, 7)}
+    assert next_run(newsletter, utc(2026, 6, 1, 3)) == utc(2026, 6, 1, 7)
+
+
+def test_each_comes_soon_but_not_in_quiet_hours() -> None:
+    assert next_run(letter("each"), utc(2026, 6, 1, 12)) == utc(2026, 6, 1, 12) + AT_ONCE
+    assert next_run(letter("each", "UTC", quiet="22:00-07:00"), utc(2026, 6, 1, 22, 50)) == utc(2026, 6, 2, 7)
+    assert next_run(letter("each", "UTC", holidays="06-01"), utc(2026, 6, 1, 12)) == utc(2026, 6, 2)
+
+
+def test_the_next_two_runs_follow_each_other() -> None:
+    assert next_runs(letter("mon 07:30", "UTC"), utc(2026, 6, 1)) == (utc(2026, 6, 1, 7, 30), utc(2026, 6, 8, 7, 30))
+
+
+def test_holidays_that_leave_no_day_are_taken_for_none() -> None:
+    every = " ".join(f"{month:02}-{day:02}" for month in range(1, 13) for day in range(1, 32))
+    assert next_run(letter("daily 07:30", "UTC", holidays=every), utc(2026, 6, 1)) > utc(2028, 1, 1)
+
+
+@pytest.mark.parametrize("text", ["", "22:00", "22-07", "24:00-07:00", "07:00-07:00", "22:00-07:60", "22:00 to 07:00"])
+def test_faults_of_quiet_hours(text: str) -> None:
+    with pytest.raises(ValueError, match="22:00-07:00"):
+        parse_quiet(text)
+
+
+@pytest.mark.parametrize("text", ["12-25", "2026-04-06", "02-29"])
+def test_holidays(text: str) -> None:
+    assert parse_holiday(f" {text} ") == text
+
+
+@pytest.mark.parametrize("text", ["", "25-12", "13-01", "2026-02-29", "Christmas", "12/25"])
+def test_faults_of_holidays(text: str) -> None:
+    with pytest.raises(ValueError, match="12-25"):
+        parse_holiday(text)

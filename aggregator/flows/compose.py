@@ -4,30 +4,38 @@
 
 An Issue is made by content, not by clock: it considers every Story that came since the last one, up to the newest
 at that moment. Times that were missed while the machine was off are made up for by one Issue, not by several. A Story
-that was merged away and split off again comes anew, but a newsletter tells it once.
+that was merged away and split off again comes anew, but an Edition tells it once.
+
+Readers who chose their own day, zone, filter or language share an Edition with those who chose the same; each Edition
+stands where it stands. Where a newsletter asks for approval, its own Edition waits as a Draft, which fixes what it may
+tell, and the Editions of readers tell nothing that it has not told or left out.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from zoneinfo import ZoneInfo
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 import structlog
 
-from aggregator.errors import ConflictError, NotFoundError, StoreError
+from aggregator.errors import ConflictError, NotFoundError, StoreError, UsageError
 from aggregator.model.channel import Site
+from aggregator.model.edition import Choices, Draft, Edition, Slot
 from aggregator.model.feed import Feed
-from aggregator.model.newsletter import Digest, Issue, Newsletter, Slot
+from aggregator.model.newsletter import Digest, Issue, Newsletter
 from aggregator.model.story import Story
 from aggregator.ports import Clock, NewsletterStore, StoryStore
 from aggregator.query.grammar import parse_query
 from aggregator.query.matching import Query
-from aggregator.schedule import parse_schedule
+from aggregator.schedule import next_run
 from aggregator.steps.rendering import Renderer
 from aggregator.steps.selection import digest, matching
 
 PAGE = 500
 """Stories read at a time; of each page only those the query gives are kept."""
+PAGES = 4
+"""Pages kept from one Edition to the next: most stand at the same place."""
+LONGEST_NOTE = 5_000
+"""Characters of an editor's note."""
 
 log = structlog.get_logger()
 
@@ -51,26 +59,54 @@ class ComposePlan:
     renderer: Renderer
 
 
+@dataclass(slots=True)
+class _Run:
+    """One moment of composing: every Edition that is closed in it considers the Stories up to the same one."""
+
+    ports: ComposePorts
+    plan: ComposePlan
+    now: datetime
+    last_seq: int
+    pages: dict[int, Sequence[Story]] = field(default_factory=dict)
+
+    def after(self, seq: int) -> Sequence[Story]:
+        """A page of Stories above `seq`; what comes while we read is left to the next Issue."""
+        if seq not in self.pages:
+            if len(self.pages) >= PAGES:
+                self.pages.pop(next(iter(self.pages)))
+            self.pages[seq] = self.ports.stories.after(seq, limit=PAGE)
+        return self.pages[seq]
+
+    def letter(self, slot: Slot) -> Newsletter | None:
+        """The newsletter as the readers of this Edition have it; None when feeds.yaml has it no more."""
+        newsletter = self.plan.newsletters.get(slot.newsletter_id)
+        return slot.edition.choices.applied(newsletter) if newsletter else None
+
+
+def _run(ports: ComposePorts, plan: ComposePlan) -> _Run:
+    return _Run(ports, plan, ports.clock.now(), ports.stories.last_seq())
+
+
 def compose(
     ports: ComposePorts, plan: ComposePlan, *, should_stop: Callable[[], bool] = lambda: False
 ) -> tuple[Issue, ...]:
-    """Close every slot that is due; a newsletter that cannot be closed is logged, stays due, and stops no other.
+    """Close every slot that is due; an Edition that cannot be closed is logged, stays due, and stops no other.
 
     `should_stop` is asked between two of them.
     """
-    made = []
-    for slot in ports.newsletters.due(ports.clock.now()):
+    made, run = [], _run(ports, plan)
+    for slot in ports.newsletters.due(run.now):
         if should_stop():
             break
-        newsletter = plan.newsletters.get(slot.newsletter_id)
+        newsletter = run.letter(slot)
         if newsletter is None:
             continue
         try:
-            issue = _close(ports, plan, newsletter, slot)
+            issue = _close(run, newsletter, slot)
         except Exception as error:  # a template is an admin's program: it may raise anything
             if isinstance(error, StoreError) and not isinstance(error, ConflictError):
                 raise
-            log.error("compose.failed", newsletter_id=slot.newsletter_id, error=str(error))
+            log.error("compose.failed", newsletter_id=slot.newsletter_id, edition=slot.edition.id, error=str(error))
             continue
         if issue is not None:
             made.append(issue)
@@ -78,17 +114,17 @@ def compose(
 
 
 def compose_one(ports: ComposePorts, plan: ComposePlan, newsletter_id: str) -> Issue | None:
-    """Close one slot, due or not; None when there is nothing to send. Raises NotFoundError, TemplateError."""
+    """Close its own Edition's slot, due or not; None when there is nothing to send, or a Draft waits for a person.
+    Raises NotFoundError, TemplateError."""
     slot = ports.newsletters.slot(newsletter_id)
-    return _close(ports, plan, _still_made(plan, slot), slot)
+    return _close(_run(ports, plan), _still_made(plan, slot), slot)
 
 
 def preview(ports: ComposePorts, plan: ComposePlan, newsletter_id: str) -> Issue:
     """What the next Issue would be if it were closed now; writes nothing. Raises NotFoundError, TemplateError."""
-    slot, now = _place(ports, plan, newsletter_id), ports.clock.now()
+    slot, run = _place(ports, plan, newsletter_id), _run(ports, plan)
     newsletter = _still_made(plan, slot)
-    selected = _select(ports, newsletter, slot, ports.stories.last_seq(), now)
-    return _issue(plan, newsletter, selected, slot, now)
+    return _issue(run, newsletter, _select(run, newsletter, slot, _up_to(run, newsletter, slot)), slot)
 
 
 def _place(ports: ComposePorts, plan: ComposePlan, newsletter_id: str) -> Slot:
@@ -99,7 +135,8 @@ def _place(ports: ComposePorts, plan: ComposePlan, newsletter_id: str) -> Slot:
         if newsletter_id not in plan.newsletters:
             raise
         last, now = ports.stories.last_seq(), ports.clock.now()
-        return Slot(newsletter_id=newsletter_id, cursor=last, due_at=now, next_number=1)
+        edition = Edition(id=0, newsletter_id=newsletter_id, choices=Choices())
+        return Slot(edition=edition, cursor=last, due_at=now, next_number=1)
 
 
 def _still_made(plan: ComposePlan, slot: Slot) -> Newsletter:
@@ -108,49 +145,123 @@ def _still_made(plan: ComposePlan, slot: Slot) -> Newsletter:
     return plan.newsletters[slot.newsletter_id]
 
 
-def _close(ports: ComposePorts, plan: ComposePlan, newsletter: Newsletter, slot: Slot) -> Issue | None:
-    now, up_to = ports.clock.now(), ports.stories.last_seq()
-    selected = _select(ports, newsletter, slot, up_to, now)
+def _close(run: _Run, newsletter: Newsletter, slot: Slot) -> Issue | None:
+    store, up_to = run.ports.newsletters, _up_to(run, newsletter, slot)
+    if _waits(newsletter, slot, run.now):
+        return None
+    selected = _select(run, newsletter, slot, up_to)
     issue = None
     if selected.stories or newsletter.when_empty == "send":
-        issue = _issue(plan, newsletter, selected, slot, now)
-    next_due = _next_due(newsletter, now) if slot.due_at <= now else None
-    stored = ports.newsletters.record(slot, up_to=up_to, next_due=next_due, issue=issue, domain=newsletter.domain)
+        if newsletter.approval and slot.edition.is_own and slot.draft is None:
+            _begin_draft(run, newsletter, slot)
+            return None
+        issue = _issue(run, newsletter, selected, slot)
+    next_due = next_run(newsletter, run.now) if slot.due_at <= run.now else None
+    stored = store.record(slot, up_to=up_to, next_due=next_due, issue=issue, domain=newsletter.domain)
     number, stories = (stored.number, len(stored.story_ids)) if stored else (None, 0)
-    log.info("compose.closed", newsletter_id=newsletter.id, number=number, stories=stories)
+    log.info("compose.closed", newsletter_id=newsletter.id, edition=slot.edition.id, number=number, stories=stories)
     return stored
 
 
-def _select(ports: ComposePorts, newsletter: Newsletter, slot: Slot, up_to: int, now: datetime) -> Digest:
-    query = parse_query(newsletter.query)
-    found = list(_new_stories(ports.stories, query, slot.cursor, up_to, now))
-    told = ports.newsletters.told(newsletter.id, [story.id for story in found])
-    return digest(newsletter, (story for story in found if story.id not in told))
+def _up_to(run: _Run, newsletter: Newsletter, slot: Slot) -> int:
+    """Up to which Story its next Issue may tell."""
+    if slot.draft is not None:
+        return slot.draft.up_to
+    if newsletter.approval and not slot.edition.is_own:  # what no editor has seen yet is told to nobody
+        return max(slot.cursor, run.ports.newsletters.slot(newsletter.id).cursor)
+    return max(slot.cursor, run.last_seq)
 
 
-def _issue(plan: ComposePlan, newsletter: Newsletter, selected: Digest, slot: Slot, now: datetime) -> Issue:
+def _waits(newsletter: Newsletter, slot: Slot, now: datetime) -> bool:
+    """Whether a Draft still waits for a person."""
+    if slot.draft is None or slot.draft.approved_at is not None or not newsletter.approval:
+        return False
+    return newsletter.at_deadline == "hold" or now < slot.draft.deadline_at
+
+
+def _begin_draft(run: _Run, newsletter: Newsletter, slot: Slot) -> None:
+    deadline = run.now + timedelta(seconds=newsletter.approval or 0)
+    up_to = max(slot.cursor, run.last_seq)
+    draft = Draft(edition_id=slot.edition.id, up_to=up_to, made_at=run.now, deadline_at=deadline)
+    if run.ports.newsletters.put_draft(slot, draft):
+        log.warning(
+            "compose.draft", newsletter_id=newsletter.id, number=slot.next_number, deadline=deadline.isoformat()
+        )
+
+
+def _select(run: _Run, newsletter: Newsletter, slot: Slot, up_to: int) -> Digest:
+    found = list(_new_stories(run, parse_query(newsletter.query), slot.cursor, up_to))
+    told = run.ports.newsletters.told(slot.edition, [story.id for story in found])
+    dropped = slot.draft.dropped if slot.draft else ()
+    return digest(newsletter, (story for story in found if story.id not in told and story.id not in dropped))
+
+
+def _issue(run: _Run, newsletter: Newsletter, selected: Digest, slot: Slot) -> Issue:
     """The Issue that closing the slot makes, not stored yet."""
-    rendering = plan.renderer.render_issue(
-        selected, newsletter, site=plan.site, feeds=plan.feeds, number=slot.next_number, created_at=now
+    rendering = run.plan.renderer.render_issue(
+        selected,
+        newsletter,
+        site=run.plan.site,
+        feeds=run.plan.feeds,
+        number=slot.next_number,
+        created_at=run.now,
     )
+    stories = (*selected.stories, *selected.overflow)
     return Issue(
         newsletter_id=newsletter.id,
+        edition_id=slot.edition.id,
         number=slot.next_number,
-        created_at=now,
+        created_at=run.now,
         rendering=rendering,
-        story_ids=tuple(story.id for story in (*selected.stories, *selected.overflow)),
+        story_ids=tuple(story.id for story in stories),
+        titles=tuple(story.head.title for story in stories),
+        dropped=slot.draft.dropped if slot.draft else (),
     )
 
 
-def _new_stories(stories: StoryStore, query: Query, cursor: int, up_to: int, now: datetime) -> Iterator[Story]:
-    """Stories above the cursor that the query gives; what comes while we read is left to the next Issue."""
+def _new_stories(run: _Run, query: Query, cursor: int, up_to: int) -> Iterator[Story]:
+    """Stories above the cursor that the query gives."""
     while cursor < up_to:
-        page = stories.after(cursor, limit=PAGE)
-        yield from matching((story for story in page if story.seq <= up_to), query, now)
+        page = run.after(cursor)
+        yield from matching((story for story in page if story.seq <= up_to), query, run.now)
         if len(page) < PAGE:
             return
         cursor = page[-1].seq
 
 
-def _next_due(newsletter: Newsletter, now: datetime) -> datetime:
-    return parse_schedule(newsletter.schedule).next_after(now, ZoneInfo(newsletter.timezone))
+# --- a person's word on a Draft -------------------------------------------------------------------
+
+
+def edit_draft(
+    ports: ComposePorts,
+    plan: ComposePlan,
+    newsletter_id: str,
+    *,
+    note: str | None = None,
+    pin: Collection[str] = (),
+    drop: Collection[str] = (),
+    approve: bool = False,
+) -> Draft:
+    """Change what waits for a person; with `approve` it goes at the next tick. Raises NotFoundError, UsageError."""
+    slot, run = ports.newsletters.slot(newsletter_id), _run(ports, plan)
+    newsletter, draft = _still_made(plan, slot), slot.draft
+    if draft is None:
+        raise NotFoundError(f"no issue of {newsletter_id!r} waits for approval; its next is due {slot.due_at:%Y-%m-%d}")
+    if note is not None and len(note) > LONGEST_NOTE:
+        raise UsageError(f"the note has {len(note):,} characters; at most {LONGEST_NOTE:,} fit an issue")
+    drawn = {story.id for story in _new_stories(run, parse_query(newsletter.query), slot.cursor, draft.up_to)}
+    for story_id in (*pin, *drop):
+        if story_id not in drawn:
+            raise NotFoundError(
+                f"no story {story_id!r} in the issue that waits; `aggregator newsletters draft` lists them"
+            )
+    changed = replace(
+        draft,
+        note=draft.note if note is None else note.strip(),
+        pinned=tuple(dict.fromkeys((*(id_ for id_ in draft.pinned if id_ not in drop), *pin))),
+        dropped=tuple(dict.fromkeys((*(id_ for id_ in draft.dropped if id_ not in pin), *drop))),
+        approved_at=run.now if approve else draft.approved_at,
+    )
+    if not ports.newsletters.put_draft(slot, changed):
+        raise UsageError(f"the issue of {newsletter_id!r} went out or changed meanwhile: look at it again")
+    return changed

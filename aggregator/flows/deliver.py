@@ -75,7 +75,7 @@ class _Run:
     def issue(self, delivery: Delivery) -> Issue:
         """The issue of a delivery, read once; the last one stays, since deliveries come issue by issue."""
         if delivery.issue_id not in self.issues:
-            issue = self.ports.newsletters.issue(delivery.newsletter_id, delivery.issue_number)
+            issue = self.ports.newsletters.edition_issue(delivery.edition_id, delivery.issue_number)
             assert issue is not None  # noqa: S101 (a delivery is stored with its issue, and issues are never deleted)
             self.issues = {delivery.issue_id: issue}
         return self.issues[delivery.issue_id]
@@ -249,6 +249,7 @@ def sample_letter(plan: DeliverPlan, issue: Issue, email: str) -> bytes:
         id=0,
         issue_id=issue.id,
         newsletter_id=issue.newsletter_id,
+        edition_id=issue.edition_id,
         issue_number=issue.number,
         subscriber=Subscriber(email=email),
         state=DeliveryState.SENDING,

@@ -11,18 +11,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from aggregator.errors import NotFoundError, QueryError
 from aggregator.model.channel import Channel
+from aggregator.model.edition import Edition, Slot
 from aggregator.model.feed import Feed
 from aggregator.model.foresight import ChannelEdit, Edit, Foresight, NewsletterEdit, Outlook
-from aggregator.model.newsletter import Newsletter, Slot
+from aggregator.model.newsletter import Newsletter
 from aggregator.model.story import Story
 from aggregator.ports import AppliedStore, Clock, FeedStore, NewsletterStore, StoryStore
 from aggregator.query.grammar import parse_query
 from aggregator.query.matching import Query
-from aggregator.schedule import parse_schedule
+from aggregator.schedule import next_run
 from aggregator.steps.edits import edits
 from aggregator.steps.tagging.renewing import renewed
 from aggregator.steps.tagging.tagger import Tagger
@@ -186,7 +186,8 @@ def _newsletters(
     for edit in edits(before, after):
         was = will = None
         letter, slot, watch = new.get(edit.id), _slot(ports.newsletters, edit.id), watches[edit.id]
-        told = set(ports.newsletters.told(edit.id, watch.gave | watch.gives))
+        edition = slot.edition if slot else Edition(id=0, newsletter_id=edit.id)
+        told = set(ports.newsletters.told(edition, watch.gave | watch.gives))
         if slot and edit.id in old:
             was = Outlook(due_at=slot.due_at, waiting=len(watch.gave - told))
         if letter:
@@ -199,10 +200,14 @@ def _newsletters(
 
 
 def _due(before: Newsletter | None, after: Newsletter, slot: Slot | None, now: datetime) -> datetime:
-    """When its next Issue would be due: as before, also after it was away, unless its schedule or zone is another."""
-    if slot and (before is None or (before.schedule, before.timezone) == (after.schedule, after.timezone)):
+    """When its next Issue would be due: as before, also after it was away, unless what decides it is another."""
+    if slot and (before is None or _times(before) == _times(after)):
         return slot.due_at
-    return parse_schedule(after.schedule).next_after(now, ZoneInfo(after.timezone))
+    return next_run(after, now)
+
+
+def _times(letter: Newsletter) -> tuple[object, ...]:
+    return letter.schedule, letter.timezone, letter.quiet, letter.holidays
 
 
 def _slot(newsletters: NewsletterStore, newsletter_id: str) -> Slot | None:

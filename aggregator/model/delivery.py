@@ -39,6 +39,8 @@ class DeliveryState(StrEnum):
     REFUSED = "refused"
     UNCERTAIN = "uncertain"
     CANCELLED = "cancelled"
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,7 @@ class Delivery:
     id: int
     issue_id: int
     newsletter_id: str
+    edition_id: int
     issue_number: int
     subscriber: Subscriber
     state: DeliveryState

@@ -47,7 +47,12 @@ class Correction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Newsletter:
-    """What people subscribe to; `schedule` is in the words of `schedule.py`, in `timezone`."""
+    """What people subscribe to; `schedule` is in the words of `schedule.py`, in `timezone`.
+
+    `local`: it comes by each reader's clock, where they told their zone. `holidays`: days, as "12-25" or "2026-04-06",
+    on which none goes out. `approval`: seconds that an Issue waits for a person, `at_deadline`: what becomes of it
+    then. `uncertain`: what becomes of a letter that the server may have or not. `rate`: letters an hour.
+    """
 
     id: str
     title: str
@@ -60,6 +65,13 @@ class Newsletter:
     when_empty: Literal["skip", "send"] = "skip"
     reply_to: str | None = None
     language: str = "en"
+    quiet: str | None = None
+    local: bool = False
+    holidays: tuple[str, ...] = ()
+    approval: int | None = None
+    at_deadline: Literal["send", "hold"] = "send"
+    uncertain: Literal["leave", "resend"] = "leave"
+    rate: int | None = None
 
     @property
     def address(self) -> str:
@@ -70,18 +82,6 @@ class Newsletter:
     def domain(self) -> str:
         """The domain it comes from; names of letters and lists are made in it (RFC 5322 3.6.4, RFC 2919 2)."""
         return self.address.rpartition("@")[2]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slot:
-    """Where a Newsletter stands: Stories up to `cursor` were considered, `due_at` is its next time,
-    `next_number` its next Issue's number. Closing it names the Slot it saw, so that each closes once.
-    """
-
-    newsletter_id: str
-    cursor: int
-    due_at: datetime
-    next_number: int
 
 
 UNSUBSCRIBE_PLACEHOLDER = "https://unsubscribe.invalid/"
@@ -109,14 +109,20 @@ class IssueSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
-    """One number of a Newsletter, stored and never altered afterwards; numbers count from 1."""
+    """One number of a Newsletter's Edition, stored and never altered afterwards; numbers count from 1.
+
+    `titles` are those of its Stories, as told; `dropped` are Stories that an editor kept out of it, for ever.
+    """
 
     id: int = 0
     newsletter_id: str
+    edition_id: int
     number: int
     created_at: datetime
     rendering: Rendering
     story_ids: tuple[str, ...]
+    titles: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
 
     @property
     def summary(self) -> IssueSummary:

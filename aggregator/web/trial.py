@@ -60,6 +60,7 @@ _COUNTS = {FeedStatus.FAILING: 1, FeedStatus.GONE: 1}
 _LETTER = Newsletter(id="letter", title="Letter", schedule="mon 07:30", timezone="UTC", sender="desk@example.org")
 _ISSUE = Issue(
     newsletter_id="letter",
+    edition_id=1,
     number=1,
     created_at=_THEN,
     rendering=Rendering(subject="Subject", html="", text=""),

@@ -36,7 +36,7 @@ class Ledger:
         database = open_database(f"sqlite:///{self.file}")
         migrate(database)
         newsletters = SqlNewsletterStore(database)
-        newsletters.sync([WEEKLY], {"weekly": now}, 0)
+        newsletters.sync([WEEKLY], lambda newsletter: (now, now), 0)
         people = [Subscriber(email=f"reader{number}@reader.example") for number in range(READERS)]
         SqlSubscriberStore(database).put(people, "weekly", SubscriptionState.CONFIRMED, "form", now)
         slot = newsletters.slot("weekly")

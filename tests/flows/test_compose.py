@@ -18,7 +18,7 @@ from aggregator.model.entry import Entry, Tag
 from aggregator.model.feed import Feed
 from aggregator.model.newsletter import Digest, Newsletter, Rendering
 from aggregator.model.story import Story
-from aggregator.schedule import parse_schedule
+from aggregator.schedule import next_runs
 from tests.fakes import START, FrozenClock, reading
 from tests.fakes import parsed as parsed_entry
 from tests.mail_fakes import DAILY, SITE, WEEKLY, MemoryMailStore
@@ -99,11 +99,7 @@ class World:
 
     def sync(self, *newsletters: Newsletter) -> None:
         now = self.clock.now()
-        due = {
-            letter.id: parse_schedule(letter.schedule).next_after(now, ZoneInfo(letter.timezone))
-            for letter in newsletters
-        }
-        self.store.sync(newsletters, due, self.stories.last_seq())
+        self.store.sync(newsletters, lambda letter: next_runs(letter, now), self.stories.last_seq())
         self.plan = replace(self.plan, newsletters={letter.id: letter for letter in newsletters})
 
     def compose(self) -> list[tuple[str, int, tuple[str, ...]]]:
@@ -203,7 +199,9 @@ def test_a_row_refused_by_the_tables_stops_its_own_newsletter_only(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = world.store.told
-    monkeypatch.setattr(world.store, "told", lambda id_, ids: set() if id_ == "daily" else told(id_, ids))
+    monkeypatch.setattr(
+        world.store, "told", lambda edition, ids: set() if edition.newsletter_id == "daily" else told(edition, ids)
+    )
     world.stories.add("One")
     world.clock.moment = MONDAY
     world.compose()

@@ -50,7 +50,7 @@ class World:
 @pytest.fixture
 def world() -> World:
     store, mailer, clock = MemoryMailStore(), ScriptedMailer(), FrozenClock()
-    store.sync([WEEKLY, DAILY], {"weekly": START, "daily": START}, 0)
+    store.sync([WEEKLY, DAILY], lambda newsletter: (START, START), 0)
     return World(
         store=store,
         mailer=mailer,
@@ -142,7 +142,7 @@ def test_a_fault_of_ours_before_the_letter_is_sent_defers_it_and_is_raised(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.queue("ana", "bob")
-    monkeypatch.setattr(world.store, "issue", lambda *key: None)
+    monkeypatch.setattr(world.store, "edition_issue", lambda *key: None)
     with pytest.raises(AssertionError):
         world.deliver()
     assert world.mailer.sent == []
@@ -186,10 +186,10 @@ def test_an_issue_is_read_once_for_all_its_readers(world: World, monkeypatch: py
     world.queue("ana", "bob", "carl")
     world.queue("dora", newsletter_id="daily")
     read = []
-    issue = world.store.issue
-    monkeypatch.setattr(world.store, "issue", lambda *key: (read.append(key), issue(*key))[1])
+    issue = world.store.edition_issue
+    monkeypatch.setattr(world.store, "edition_issue", lambda *key: (read.append(key), issue(*key))[1])
     assert world.deliver().accepted == 4
-    assert read == [("weekly", 1), ("daily", 1)]
+    assert read == [(1, 1), (2, 1)]
 
 
 @pytest.mark.parametrize(

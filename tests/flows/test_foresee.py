@@ -50,8 +50,8 @@ class Office(Newsroom):
         self.mail, self.followed = MemoryMailStore(), Followed()
 
     def apply(self, *, channels: Sequence[Channel] = (), newsletters: Sequence[Newsletter] = ()) -> None:
-        due = dict.fromkeys((letter.id for letter in newsletters), START + timedelta(days=2))
-        self.mail.sync(newsletters, due, self.store.last_seq())
+        runs = START + timedelta(days=2), START + timedelta(days=9)
+        self.mail.sync(newsletters, lambda letter: runs, self.store.last_seq())
         self.followed.value = Applied(channels=tuple(channels), newsletters=tuple(newsletters))
 
     def foresee(

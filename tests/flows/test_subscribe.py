@@ -15,7 +15,7 @@ from tests.mail_fakes import WEEKLY, MemoryMailStore
 @pytest.fixture
 def ports() -> SubscribePorts:
     store = MemoryMailStore()
-    store.sync([WEEKLY], {"weekly": START}, 0)
+    store.sync([WEEKLY], lambda newsletter: (START, START), 0)
     return SubscribePorts(subscribers=store, newsletters=store, clock=FrozenClock())
 
 

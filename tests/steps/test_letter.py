@@ -34,8 +34,11 @@ def letter(
     subscriber: Subscriber = ANA,
     unsubscribe_url: str = UNSUBSCRIBE,
 ) -> bytes:
-    issue = Issue(id=3, newsletter_id="weekly", number=4, created_at=START, rendering=rendering, story_ids=("a",))
+    issue = Issue(
+        id=3, newsletter_id="weekly", edition_id=1, number=4, created_at=START, rendering=rendering, story_ids=("a",)
+    )
     delivery = Delivery(
+        edition_id=1,
         id=9,
         issue_id=3,
         newsletter_id="weekly",

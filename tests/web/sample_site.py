@@ -135,6 +135,7 @@ class SampleSite:
         slot = self.newsletters.slot("weekly")
         issue = Issue(
             newsletter_id="weekly",
+            edition_id=slot.edition.id,
             number=slot.next_number,
             created_at=self.clock.now(),
             rendering=Rendering(subject="The week: Gaz & grain", html=LETTER, text="Issue one"),
@@ -225,7 +226,7 @@ def fill(site: SampleSite) -> SampleSite:
     failed = replace(poll("quiet", START), succeeded=False, status=FeedStatus.FAILING, failures=2, error="dns: no host")
     site.feeds.apply([failed], Clustering(placements=()))
     people = [Subscriber(email="ana@reader.example"), Subscriber(email="bo@reader.example")]
-    site.newsletters.sync([WEEKLY], {"weekly": START}, 0)
+    site.newsletters.sync([WEEKLY], lambda newsletter: (START, START), 0)
     site.subscribers.put(people, "weekly", SubscriptionState.CONFIRMED, "by hand", START)
     site.compose("gas", "grain")
     site.publish()

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, RowMapping, Select, and_, case, exists, func, select, update
 
 from aggregator.adapters.store.engine import Database
-from aggregator.adapters.store.schema import deliveries, issues, subscribers, subscriptions
+from aggregator.adapters.store.mail_tables import deliveries, issues, subscribers, subscriptions
 from aggregator.model.delivery import Delivery, DeliveryState, SendResult, Subscriber, SubscriptionState
 
 LONGEST_WAIT = timedelta(days=1)
@@ -117,7 +117,8 @@ def _is_wanted() -> ColumnElement[bool]:
 
 def _whole() -> Select[Any]:
     return (
-        select(deliveries, issues.c.newsletter_id, issues.c.number, subscribers.c.email, subscribers.c.name)
+        select(deliveries, issues.c.newsletter_id, issues.c.edition_id, issues.c.number)
+        .add_columns(subscribers.c.email, subscribers.c.name)
         .join_from(deliveries, issues)
         .join(subscribers, subscribers.c.id == deliveries.c.subscriber_id)
     )
@@ -128,6 +129,7 @@ def _delivery(row: RowMapping) -> Delivery:
         id=row["id"],
         issue_id=row["issue_id"],
         newsletter_id=row["newsletter_id"],
+        edition_id=row["edition_id"],
         issue_number=row["number"],
         subscriber=Subscriber(id=row["subscriber_id"], email=row["email"], name=row["name"]),
         state=DeliveryState(row["state"]),

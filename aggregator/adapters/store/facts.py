@@ -85,16 +85,17 @@ class SqlFactStore:
         with self._database.read() as connection:
             value = json.loads(read_fact(connection, APPLIED) or "{}")
         return Applied(
-            channels=tuple(
-                _value(Channel, row | {"formats": tuple(row["formats"])}) for row in value.get("channels", ())
-            ),
+            channels=tuple(_value(Channel, row) for row in value.get("channels", ())),
             newsletters=tuple(_value(Newsletter, row) for row in value.get("newsletters", ())),
         )
 
 
 def _value(kind: type[Value], row: Mapping[str, Any]) -> Value:
     """A row that another version wrote may have keys that this one does not know."""
-    return kind(**{field.name: row[field.name] for field in fields(kind) if field.name in row})
+    given: dict[str, Any] = {field.name: row[field.name] for field in fields(kind) if field.name in row}
+    for name, item in given.items():
+        given[name] = tuple(item) if isinstance(item, list) else item
+    return kind(**given)
 
 
 def read_fact(connection: Connection, name: str) -> str | None:

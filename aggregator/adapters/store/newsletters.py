@@ -4,22 +4,34 @@ compose: ... rendering > **issue + one queued Delivery per Subscription**
 """
 
 import secrets
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, Update, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Update, delete, func, insert, or_, select, update
 
-from aggregator.adapters.store.engine import Database, Insert, upsert
+from aggregator.adapters.store.editions import add_own, due_slots, follow, let_join, read_slots, slots
+from aggregator.adapters.store.engine import Database, upsert
 from aggregator.adapters.store.entries import chunks
-from aggregator.adapters.store.schema import deliveries, issue_stories, issues, newsletters, subscriptions
+from aggregator.adapters.store.mail_tables import (
+    deliveries,
+    drafts,
+    editions,
+    issue_stories,
+    issues,
+    newsletters,
+    subscribers,
+    subscriptions,
+)
 from aggregator.errors import NotFoundError
 from aggregator.model.delivery import DeliveryState, SubscriptionState
-from aggregator.model.newsletter import Issue, IssueSummary, Newsletter, Rendering, Slot
+from aggregator.model.edition import OWN, Draft, Edition, Slot, Told
+from aggregator.model.newsletter import Issue, IssueSummary, Newsletter, Rendering
+from aggregator.ports import Runs
 
-LONGEST_GAP = timedelta(days=32)
-"""No schedule leaves more days between two runs; a due time further off was set by a clock that was wrong."""
+DROPPED = -1
+"""The position of a Story that an editor kept out of an Issue."""
 
 
 class SqlNewsletterStore:
@@ -28,31 +40,29 @@ class SqlNewsletterStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def sync(self, configured: Sequence[Newsletter], due: Mapping[str, datetime], last_seq: int) -> None:
-        """Make the table follow feeds.yaml; newsletters no longer named keep their Issues and are not due."""
-        rows = [
-            _config_row(newsletter, due[newsletter.id], last_seq) | {"reach": due[newsletter.id] + LONGEST_GAP}
-            for newsletter in configured
-        ]
+    def sync(self, configured: Sequence[Newsletter], runs: Runs, last_seq: int) -> None:
+        """Make the tables follow feeds.yaml; newsletters no longer named keep their Issues and are not due."""
         with self._database.write_ledger() as connection:
             connection.execute(_away(newsletter.id for newsletter in configured))
-            if rows:
-                connection.execute(_synced(), rows)
+            for newsletter in configured:
+                row = upsert(newsletters).values(id=newsletter.id, active=True)
+                connection.execute(row.on_conflict_do_update(index_elements=["id"], set_={"active": True}))
+                follow(connection, newsletter, runs, last_seq)
 
     def begin(self, newsletter: Newsletter, due_at: datetime, last_seq: int) -> None:
         """Give it a place as `sync` does, unless it has one."""
-        place = upsert(newsletters).values(_config_row(newsletter, due_at, last_seq))
+        row = upsert(newsletters).values(id=newsletter.id, active=True)
         with self._database.write_ledger() as connection:
-            connection.execute(place.on_conflict_do_nothing())
+            if connection.execute(row.on_conflict_do_nothing()).rowcount:
+                add_own(connection, newsletter, due_at, last_seq)
 
     def due(self, now: datetime) -> Sequence[Slot]:
-        """Active newsletters whose time has come, longest waiting first."""
-        due = (newsletters.c.active, newsletters.c.next_due_at <= now)
-        return self._slots(_slots().where(*due).order_by(newsletters.c.next_due_at, newsletters.c.id))
+        """Editions of active newsletters whose time has come, longest waiting first."""
+        return self._slots(due_slots(now))
 
     def slot(self, newsletter_id: str) -> Slot:
-        """Where it stands; raises NotFoundError."""
-        for slot in self._slots(_slots().where(newsletters.c.id == newsletter_id)):
+        """Where its own Edition stands; raises NotFoundError."""
+        for slot in self._slots(slots().where(editions.c.newsletter_id == newsletter_id, editions.c.key == OWN)):
             return slot
         raise NotFoundError(f"no newsletter {newsletter_id!r}; `aggregator newsletters list` names them")
 
@@ -60,118 +70,146 @@ class SqlNewsletterStore:
         self, slot: Slot, *, up_to: int, next_due: datetime | None, issue: Issue | None, domain: str
     ) -> Issue | None:
         """Close the slot: all of it in one transaction, or nothing when another closed it first."""
+        id_ = slot.edition.id
         with self._database.write_ledger() as connection:
-            if _read_slots(connection, _slots().where(newsletters.c.id == slot.newsletter_id)) != [slot]:
+            if not _stands(connection, slot):
                 return None
             moved = {"cursor": up_to} | ({"next_due_at": next_due} if next_due else {})
-            connection.execute(update(newsletters).where(newsletters.c.id == slot.newsletter_id).values(moved))
-            if issue is None:
-                return None
-            id_ = _insert_issue(connection, issue)
-            _queue(connection, id_, issue, domain)
-            return replace(issue, id=id_)
+            connection.execute(update(editions).where(editions.c.id == id_).values(moved))
+            connection.execute(delete(drafts).where(drafts.c.edition_id == id_))
+            stored = None
+            if issue is not None:
+                stored = replace(issue, id=_insert_issue(connection, issue))
+                _queue(connection, stored, domain)
+            let_join(connection, slot.edition)
+            return stored
 
-    def told(self, newsletter_id: str, story_ids: Collection[str]) -> Collection[str]:
-        """Those of these Stories that stand in one of its Issues."""
-        own = select(issue_stories.c.story_id).where(issue_stories.c.newsletter_id == newsletter_id)
+    def told(self, edition: Edition, story_ids: Collection[str]) -> Collection[str]:
+        """Those of these Stories that its readers were told, or an editor dropped."""
+        whose = issue_stories.c.edition_id == edition.id
+        if not edition.is_own:
+            whose = or_(whose, _told_its_readers(edition), _dropped_from(edition.newsletter_id))
+        query = select(issue_stories.c.story_id).where(whose)
         with self._database.read() as connection:
             return {
                 story_id
                 for ids in chunks(story_ids)
-                for story_id in connection.scalars(own.where(issue_stories.c.story_id.in_(ids)))
+                for story_id in connection.scalars(query.where(issue_stories.c.story_id.in_(ids)))
             }
+
+    def told_since(self, edition_id: int, moment: datetime) -> Sequence[Told]:
+        """What its Issues made since then told, the latest first."""
+        query = (
+            select(issue_stories.c.story_id, issues.c.number, issue_stories.c.title)
+            .join(issues, issues.c.id == issue_stories.c.issue_id)
+            .where(issue_stories.c.edition_id == edition_id, issues.c.created_at >= moment)
+            .where(issue_stories.c.position != DROPPED)
+            .order_by(issues.c.number.desc(), issue_stories.c.position)
+        )
+        with self._database.read() as connection:
+            return [
+                Told(story_id=row.story_id, issue_number=row.number, title=row.title)
+                for row in connection.execute(query)
+            ]
+
+    def put_draft(self, slot: Slot, draft: Draft) -> bool:
+        """Have the Edition wait for a person, or change what waits; False when it no longer stands as in `slot`."""
+        values = asdict(draft) | {"pinned": list(draft.pinned), "dropped": list(draft.dropped)}
+        row = upsert(drafts).values(values)
+        with self._database.write_ledger() as connection:
+            if not _stands(connection, slot):
+                return False
+            connection.execute(row.on_conflict_do_update(index_elements=["edition_id"], set_=values))
+        return True
 
     def issues(
         self, newsletter_id: str, *, before: int | None = None, limit: int | None = None
     ) -> Sequence[IssueSummary]:
         """Newest first, those with a number below `before`; all unless limited."""
-        query = _summaries().where(issues.c.newsletter_id == newsletter_id).order_by(issues.c.number.desc())
+        query = _summaries().where(_is_own(newsletter_id)).order_by(issues.c.number.desc())
         below = query if before is None else query.where(issues.c.number < before)
         with self._database.read() as connection:
             return [IssueSummary(**row) for row in connection.execute(below.limit(limit)).mappings()]
 
     def issue(self, newsletter_id: str, number: int) -> Issue | None:
-        """The Issue of that number, or None."""
-        query = select(issues).where(issues.c.newsletter_id == newsletter_id, issues.c.number == number)
+        """The Issue of its own Edition with that number, or None."""
+        return self._issue(_is_own(newsletter_id), issues.c.number == number)
+
+    def edition_issue(self, edition_id: int, number: int) -> Issue | None:
+        """The Issue of any Edition, or None."""
+        return self._issue(issues.c.edition_id == edition_id, issues.c.number == number)
+
+    def _issue(self, *which: ColumnElement[bool]) -> Issue | None:
         with self._database.read() as connection:
-            row = connection.execute(query).mappings().one_or_none()
-            return _issue(row, _story_ids(connection, row["id"])) if row else None
+            row = connection.execute(select(issues).where(*which)).mappings().one_or_none()
+            return _issue(row, _stories(connection, row["id"])) if row else None
 
     def _slots(self, query: Select[Any]) -> list[Slot]:
         with self._database.read() as connection:
-            return _read_slots(connection, query)
-
-
-def _config_row(newsletter: Newsletter, due_at: datetime, last_seq: int) -> dict[str, Any]:
-    return {
-        "id": newsletter.id,
-        "schedule": newsletter.schedule,
-        "timezone": newsletter.timezone,
-        "cursor": last_seq,
-        "next_due_at": due_at,
-        "active": True,
-    }
+            return read_slots(connection, query)
 
 
 def _away(named: Iterable[str]) -> Update:
     return update(newsletters).where(newsletters.c.id.not_in(list(named))).values(active=False)
 
 
-def _synced() -> Insert:
-    statement = upsert(newsletters)
-    new = statement.excluded
-    moved = or_(
-        newsletters.c.schedule != new.schedule,
-        newsletters.c.timezone != new.timezone,
-        newsletters.c.next_due_at > bindparam("reach", type_=newsletters.c.next_due_at.type),
+def _stands(connection: Connection, slot: Slot) -> bool:
+    return read_slots(connection, slots().where(editions.c.id == slot.edition.id)) == [slot]
+
+
+def _is_own(newsletter_id: str) -> ColumnElement[bool]:
+    own = select(editions.c.id).where(editions.c.newsletter_id == newsletter_id, editions.c.key == OWN)
+    return issues.c.edition_id == own.scalar_subquery()
+
+
+def _told_its_readers(edition: Edition) -> ColumnElement[bool]:
+    readers = select(subscriptions.c.subscriber_id).where(subscriptions.c.edition_id == edition.id)
+    letters = (
+        select(deliveries.c.issue_id)
+        .join(issues, issues.c.id == deliveries.c.issue_id)
+        .where(deliveries.c.subscriber_id.in_(readers), issues.c.newsletter_id == edition.newsletter_id)
     )
-    return statement.on_conflict_do_update(
-        index_elements=["id"],
-        set_={
-            **{name: new[name] for name in ("schedule", "timezone", "active")},
-            "next_due_at": case((moved, new.next_due_at), else_=newsletters.c.next_due_at),
-        },
-    )
+    return issue_stories.c.issue_id.in_(letters)
 
 
-def _slots() -> Select[Any]:
-    last = select(func.max(issues.c.number)).where(issues.c.newsletter_id == newsletters.c.id).scalar_subquery()
-    return select(newsletters, (func.coalesce(last, 0) + 1).label("next_number"))
-
-
-def _read_slots(connection: Connection, query: Select[Any]) -> list[Slot]:
-    return [
-        Slot(newsletter_id=row.id, cursor=row.cursor, due_at=row.next_due_at, next_number=row.next_number)
-        for row in connection.execute(query)
-    ]
+def _dropped_from(newsletter_id: str) -> ColumnElement[bool]:
+    own = select(editions.c.id).where(editions.c.newsletter_id == newsletter_id)
+    return (issue_stories.c.position == DROPPED) & issue_stories.c.edition_id.in_(own)
 
 
 def _summaries() -> Select[Any]:
     """Without the letters themselves, of which one may have a hundred kilobytes."""
-    stories = select(func.count()).where(issue_stories.c.issue_id == issues.c.id).scalar_subquery()
+    told = (issue_stories.c.issue_id == issues.c.id, issue_stories.c.position != DROPPED)
+    stories = select(func.count()).where(*told).scalar_subquery()
     return select(issues.c.number, issues.c.created_at, issues.c.subject, stories.label("stories"))
 
 
-def _issue(row: RowMapping, story_ids: tuple[str, ...]) -> Issue:
+def _issue(row: RowMapping, stories: Sequence[tuple[str, str, int]]) -> Issue:
     return Issue(
         id=row["id"],
         newsletter_id=row["newsletter_id"],
+        edition_id=row["edition_id"],
         number=row["number"],
         created_at=row["created_at"],
         rendering=Rendering(subject=row["subject"], html=row["html"], text=row["text"]),
-        story_ids=story_ids,
+        story_ids=tuple(id_ for id_, _, position in stories if position != DROPPED),
+        titles=tuple(title for _, title, position in stories if position != DROPPED),
+        dropped=tuple(id_ for id_, _, position in stories if position == DROPPED),
     )
 
 
-def _story_ids(connection: Connection, issue_id: int) -> tuple[str, ...]:
-    own = select(issue_stories.c.story_id).where(issue_stories.c.issue_id == issue_id)
-    return tuple(connection.scalars(own.order_by(issue_stories.c.position)))
+def _stories(connection: Connection, issue_id: int) -> Sequence[tuple[str, str, int]]:
+    """Id, title and position of each."""
+    columns = (issue_stories.c.story_id, issue_stories.c.title, issue_stories.c.position)
+    own = select(*columns).where(issue_stories.c.issue_id == issue_id)
+    return [(id_, title, position) for id_, title, position in connection.execute(own.order_by(columns[2], columns[0]))]
 
 
 def _insert_issue(connection: Connection, issue: Issue) -> int:
-    """Store the issue; that a Story is in one issue of a newsletter only is the primary key of `issue_stories`."""
+    """Store the issue; that a Story is in one issue of an Edition only is the primary key of `issue_stories`."""
     row = insert(issues).values(
         newsletter_id=issue.newsletter_id,
+        edition_id=issue.edition_id,
         number=issue.number,
         created_at=issue.created_at,
         subject=issue.rendering.subject,
@@ -179,24 +217,37 @@ def _insert_issue(connection: Connection, issue: Issue) -> int:
         text=issue.rendering.text,
     )
     id_: int = connection.execute(row.returning(issues.c.id)).scalar_one()
-    rows = [
-        {"newsletter_id": issue.newsletter_id, "story_id": story_id, "issue_id": id_, "position": position}
-        for position, story_id in enumerate(issue.story_ids)
-    ]
-    if rows:
+    titles = issue.titles or ("",) * len(issue.story_ids)
+    told = [*zip(issue.story_ids, titles, range(len(titles)), strict=True)]
+    told += [(story_id, "", DROPPED) for story_id in issue.dropped]
+    if told:
+        rows = [
+            {
+                "edition_id": issue.edition_id,
+                "story_id": story_id,
+                "issue_id": id_,
+                "position": position,
+                "title": title,
+            }
+            for story_id, title, position in told
+        ]
         connection.execute(insert(issue_stories), rows)
     return id_
 
 
-def _queue(connection: Connection, issue_id: int, issue: Issue, domain: str) -> None:
+def _queue(connection: Connection, issue: Issue, domain: str) -> None:
     """One Delivery per reader, its Message-ID drawn once: the same at each attempt, and telling nobody who reads."""
-    readers = select(subscriptions.c.subscriber_id).where(
-        subscriptions.c.newsletter_id == issue.newsletter_id, subscriptions.c.state == SubscriptionState.CONFIRMED
+    readers = (
+        select(subscribers.c.id, subscribers.c.email)
+        .join(subscriptions, subscriptions.c.subscriber_id == subscribers.c.id)
+        .where(subscriptions.c.edition_id == issue.edition_id)
+        .where(subscriptions.c.state == SubscriptionState.CONFIRMED.value)
     )
     rows = [
         {
-            "issue_id": issue_id,
+            "issue_id": issue.id,
             "subscriber_id": subscriber_id,
+            "domain": email.rpartition("@")[2].lower(),
             "state": DeliveryState.QUEUED.value,
             "message_id": f"<{issue.newsletter_id}-{issue.number}.{secrets.token_hex(12)}@{domain}>",
             "attempts": 0,
@@ -204,7 +255,7 @@ def _queue(connection: Connection, issue_id: int, issue: Issue, domain: str) -> 
             "next_attempt_at": issue.created_at,
             "policy": False,
         }
-        for subscriber_id in connection.scalars(readers.order_by(subscriptions.c.subscriber_id))
+        for subscriber_id, email in connection.execute(readers.order_by(subscribers.c.id))
     ]
     if rows:
         connection.execute(insert(deliveries), rows)

@@ -1,6 +1,6 @@
-"""Every table, once: what `migrations/` builds step by step, `schema.py` shows whole.
+"""The tables of what is read, once: what `migrations/` builds step by step is shown whole here and in `mail_tables.py`.
 
-feeds -> entries -> stories, with the keys that find them again; newsletters -> issues -> deliveries <- subscribers.
+feeds -> entries -> stories, with the keys that find them again.
 """
 
 from datetime import UTC, datetime
@@ -22,7 +22,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    UniqueConstraint,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -201,81 +200,6 @@ publications = Table(
     Column("body", LargeBinary, nullable=False),
     Column("etag", String, nullable=False),
     Column("last_modified", UtcDateTime, nullable=False),
-)
-
-newsletters = Table(
-    "newsletters",
-    metadata,
-    Column("id", String, primary_key=True),
-    Column("schedule", String, nullable=False),
-    Column("timezone", String, nullable=False),
-    Column("cursor", Integer, nullable=False),
-    Column("next_due_at", UtcDateTime, nullable=False),
-    Column("active", Boolean, nullable=False),
-)
-
-issues = Table(
-    "issues",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("newsletter_id", ForeignKey("newsletters.id"), nullable=False),
-    Column("number", Integer, nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("html", Text, nullable=False),
-    Column("text", Text, nullable=False),
-    UniqueConstraint("newsletter_id", "number"),
-)
-
-issue_stories = Table(
-    "issue_stories",
-    metadata,
-    Column("newsletter_id", ForeignKey("newsletters.id"), primary_key=True),
-    Column("story_id", String, primary_key=True),
-    Column("issue_id", ForeignKey("issues.id"), nullable=False, index=True),
-    Column("position", Integer, nullable=False),
-    sqlite_with_rowid=False,
-)
-
-subscribers = Table(
-    "subscribers",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("email", Text, nullable=False),
-    Column("email_key", Text, nullable=False, unique=True),
-    Column("name", Text),
-    Column("created_at", UtcDateTime, nullable=False),
-)
-
-subscriptions = Table(
-    "subscriptions",
-    metadata,
-    Column("subscriber_id", ForeignKey("subscribers.id"), primary_key=True),
-    Column("newsletter_id", ForeignKey("newsletters.id"), primary_key=True),
-    Column("state", String, nullable=False),
-    Column("consent_source", Text, nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
-    Column("changed_at", UtcDateTime, nullable=False),
-    Index(None, "newsletter_id", "state"),
-)
-
-deliveries = Table(
-    "deliveries",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("issue_id", ForeignKey("issues.id"), nullable=False),
-    Column("subscriber_id", ForeignKey("subscribers.id"), nullable=False, index=True),
-    Column("state", String, nullable=False),
-    Column("message_id", String, nullable=False, unique=True),
-    Column("attempts", Integer, nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
-    Column("next_attempt_at", UtcDateTime, index=True),
-    Column("claimed_at", UtcDateTime),
-    Column("settled_at", UtcDateTime, index=True),
-    Column("code", Integer),
-    Column("policy", Boolean, nullable=False),
-    Column("reply", Text),
-    UniqueConstraint("issue_id", "subscriber_id"),
 )
 
 facts = Table(

@@ -5,9 +5,12 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, literal, select, update
 
+from aggregator.adapters.store.editions import place, read_edition
 from aggregator.adapters.store.engine import Database, upsert
-from aggregator.adapters.store.schema import deliveries, issues, subscribers, subscriptions
+from aggregator.adapters.store.mail_tables import deliveries, editions, issues, subscribers, subscriptions
 from aggregator.model.delivery import DeliveryState, Subscriber, Subscription, SubscriptionState
+from aggregator.model.edition import OWN, Choices, Edition
+from aggregator.model.newsletter import Newsletter
 
 WAITING = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)
 
@@ -33,10 +36,25 @@ class SqlSubscriberStore:
             {"email": person.email, "email_key": person.email.lower(), "name": person.name, "created_at": now}
             for person in people
         ]
-        columns = ("subscriber_id", "newsletter_id", "state", "consent_source", "created_at", "changed_at")
+        columns = (
+            "subscriber_id",
+            "newsletter_id",
+            "edition_id",
+            "state",
+            "consent_source",
+            "created_at",
+            "changed_at",
+        )
         moment = literal(now, subscriptions.c.created_at.type)
+        own = select(editions.c.id).where(editions.c.newsletter_id == newsletter_id, editions.c.key == OWN)
         added = select(
-            subscribers.c.id, literal(newsletter_id), literal(state.value), literal(source), moment, moment
+            subscribers.c.id,
+            literal(newsletter_id),
+            own.scalar_subquery(),
+            literal(state.value),
+            literal(source),
+            moment,
+            moment,
         ).where(subscribers.c.email_key.in_([row["email_key"] for row in rows]))
         with self._database.write_ledger() as connection:
             connection.execute(upsert(subscribers).on_conflict_do_nothing(), rows)
@@ -68,6 +86,19 @@ class SqlSubscriberStore:
                 )
                 for row in connection.execute(query)
             ]
+
+    def choose(
+        self, subscriber_id: int, newsletter: Newsletter, choices: Choices, *, due_at: datetime, last_seq: int
+    ) -> Edition:
+        """Give a reader the newsletter as they chose, from where they stand."""
+        theirs = (
+            subscriptions.c.subscriber_id == subscriber_id,
+            subscriptions.c.newsletter_id == newsletter.id,
+        )
+        with self._database.write_ledger() as connection:
+            id_ = place(connection, newsletter, choices, subscriber_id, due_at=due_at, last_seq=last_seq)
+            connection.execute(update(subscriptions).where(*theirs).values(edition_id=id_))
+            return read_edition(connection.execute(select(editions).where(editions.c.id == id_)).one())
 
     def unsubscribe(self, subscriber_id: int, newsletter_id: str, now: datetime) -> bool:
         """True when something changed; letters still waiting are cancelled in the same transaction."""

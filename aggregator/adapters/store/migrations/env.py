@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from aggregator.adapters.store.schema import metadata
+from aggregator.adapters.store.mail_tables import deliveries
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=metadata,
+    target_metadata=deliveries.metadata,
     render_as_batch=True,
     transactional_ddl=False,  # the caller's transaction holds it all
 )
