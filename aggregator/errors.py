@@ -9,6 +9,7 @@
     │   └── ConflictError    its tables refuse a row: a fault of ours   exit 1, HTTP 503
     ├── BusyError            another worker holds the place               exit 1
     ├── OutputError          no room for a file, or a broken disk         exit 1
+    ├── BoxError             a mailbox for bounces cannot be read         exit 1
     ├── ChildError           no process to read documents in              exit 1
     ├── TokenError           a signed token is forged or of another kind  HTTP 400
     └── TemplateError        a template does not render                   exit 2
@@ -105,6 +106,10 @@ def unwritable(place: object, error: OSError) -> UsageError | OutputError:
     if error.errno in _OF_THE_DISK:
         return OutputError(f"{message}; what is there already is whole: make room, then run the command again")
     return UsageError(f"{message}; name a folder that this user may write to")
+
+
+class BoxError(AggregatorError):
+    """The mailbox for bounces cannot be opened or read; what was read of it so far is stored."""
 
 
 class ChildError(AggregatorError):

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from aggregator.model.applied import Applied, Tagging
+from aggregator.model.bounce import Bounce, BounceHistory, BounceVerdict, BoxedMail, RunOutcome
 from aggregator.model.channel import Publication
 from aggregator.model.delivery import Delivery, DeliveryState, SendResult, Subscriber, Subscription, SubscriptionState
 from aggregator.model.edition import Choices, Draft, Edition, Slot, Told
@@ -279,3 +280,46 @@ class Mailer(Protocol):
 
     def close(self) -> None:
         """End the conversation politely; `connect` begins another."""
+
+
+class BounceBox(Protocol):
+    """A place where mail that comes back waits for us."""
+
+    def mails(self) -> Iterator[BoxedMail]:
+        """What waits, the oldest first, each cut to what is read of a mail; raises BoxError."""
+
+    def done(self, key: str) -> None:
+        """It is read, and what it says is stored: it does not wait any more, and is not deleted."""
+
+    def leave(self, key: str) -> None:
+        """It cannot be read: it stays where it is, for a person."""
+
+
+class BounceStore(Protocol):
+    def delivery(self, delivery_id: int) -> Delivery | None: ...
+
+    def known(self, digest: bytes) -> bool:
+        """Whether this mail is recorded."""
+
+    def history(self, subscriber_id: int) -> BounceHistory:
+        """Scored bounces of a Subscriber, and the days on which a letter was accepted that did not come back."""
+
+    def run(self, issue_id: int) -> RunOutcome:
+        """What became of an Issue's letters so far, scored or not."""
+
+    def record(self, bounce: Bounce, verdict: BounceVerdict, *, key: str, now: datetime) -> bool:
+        """One transaction: keep the bounce, mark its Delivery, and do what the verdict says to the Subscriber's
+        subscriptions, waiting letters, and the suppression under `key`; False, with nothing written, for a mail that
+        is recorded already."""
+
+    def pardon(self, issue_id: int) -> Mapping[int, str]:
+        """Let no bounce of this Issue count, but complaints; the Subscribers for whom one did, with their addresses."""
+
+    def enable(self, subscriber_id: int, key: str, now: datetime) -> bool:
+        """Let a Subscriber stopped by bounces have mail again; True when one was stopped."""
+
+    def bounces(self, limit: int) -> Sequence[Bounce]:
+        """The latest first."""
+
+    def forgive(self, bounce_id: int) -> Bounce:
+        """Let one bounce not count; raises NotFoundError."""

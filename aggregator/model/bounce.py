@@ -74,7 +74,21 @@ class BounceHistory:
     accepted: tuple[date, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOutcome:
+    """What became of the letters of one Issue: how many there are, and the bounces, one for each reader.
+
+    `unnamed`: those that name no address, by the domain they went to; `named`: how many do.
+    """
+
+    letters: int
+    unnamed: tuple[str, ...] = ()
+    named: int = 0
+
+
 class BounceAction(StrEnum):
+    """What follows: `disable` stops mail and tells the reader, `suppress` stops it for good."""
+
     NOTHING = "nothing"
     SCORED = "scored"
     DISABLE = "disable"
@@ -88,3 +102,50 @@ class BounceVerdict:
     action: BounceAction
     score: float = 0.0
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoxedMail:
+    """A mail that waits in a box under a key; `envelope_recipient` is None where the box does not know it."""
+
+    key: str
+    raw: bytes
+    envelope_recipient: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounce:
+    """A bounce of a Delivery as it is kept. `digest` names the mail; `scored`: it counts against its Subscriber."""
+
+    id: int = 0
+    digest: bytes
+    subscriber_id: int
+    delivery_id: int
+    email: str
+    kind: BounceKind
+    status: str
+    reason: str
+    received_at: datetime
+    scored: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BounceReport:
+    """Counts of one reading of a box. `known` mails were read before; `strangers` are of no Delivery of ours.
+
+    `left`: keys of what could not be read, each with the reason. `faults`: runs held to be our relay's fault.
+    """
+
+    hard: int = 0
+    soft: int = 0
+    complaints: int = 0
+    answers: int = 0
+    unsubscribed: int = 0
+    delivered: int = 0
+    others: int = 0
+    known: int = 0
+    strangers: int = 0
+    disabled: int = 0
+    suppressed: int = 0
+    left: tuple[tuple[str, str], ...] = ()
+    faults: tuple[str, ...] = ()

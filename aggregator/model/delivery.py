@@ -15,9 +15,12 @@ class Subscriber:
 
 
 class SubscriptionState(StrEnum):
+    """`disabled`: mail to them came back too often; they are told, and can take it up again."""
+
     PENDING = "pending"
     CONFIRMED = "confirmed"
     UNSUBSCRIBED = "unsubscribed"
+    DISABLED = "disabled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

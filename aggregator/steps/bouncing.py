@@ -20,6 +20,7 @@ from aggregator.model.bounce import (
     BounceHistory,
     BounceKind,
     BounceVerdict,
+    RunOutcome,
     Strike,
 )
 
@@ -93,18 +94,6 @@ def _forgotten(accepted: Sequence[date], last: date, until: date) -> bool:
 
 
 # --- one run --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOutcome:
-    """What became of the letters of one Issue: how many were tried, and the bounces, one for each reader.
-
-    `unnamed`: those that name no address, by the domain they went to; `named`: how many do.
-    """
-
-    letters: int
-    unnamed: tuple[str, ...] = ()
-    named: int = 0
 
 
 def relay_fault(run: RunOutcome) -> str | None:

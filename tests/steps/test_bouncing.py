@@ -8,8 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.model.bounce import BounceAction, BouncedRecipient, BounceHistory, BounceKind, BounceVerdict, Strike
-from aggregator.steps.bouncing import NOTICE_EVERY, RunOutcome, judge, next_step, relay_fault, score
+from aggregator.model.bounce import (
+    BounceAction,
+    BouncedRecipient,
+    BounceHistory,
+    BounceKind,
+    BounceVerdict,
+    RunOutcome,
+    Strike,
+)
+from aggregator.steps.bouncing import NOTICE_EVERY, judge, next_step, relay_fault, score
 
 START = datetime(2026, 11, 2, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
