@@ -16,6 +16,7 @@ from aggregator.flows.retag import RetagPlan
 from aggregator.model.channel import Channel
 from aggregator.settings.loading import template_files
 from aggregator.settings.values import Settings
+from aggregator.steps.dkim import DkimSigner
 from aggregator.steps.rendering import Renderer
 from aggregator.steps.signing import Signer
 from aggregator.steps.tagging.renewing import version_of
@@ -65,6 +66,11 @@ class Plans:
 def tagger_of(settings: Settings) -> Tagger:
     """The tagger of its taxonomy and rules."""
     return compile_tagger(settings.taxonomy, settings.rules, language=settings.site.language)
+
+
+def signer_of(settings: Settings, domain: str) -> DkimSigner | None:
+    """What signs the letters that come from this domain; None when the mail server has to."""
+    return DkimSigner(domain=domain.lower(), keys=settings.mail_keys) if settings.mail_keys else None
 
 
 def read_templates(settings: Settings) -> Renderer:

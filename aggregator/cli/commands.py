@@ -1,5 +1,6 @@
-"""The commands of `aggregator`, except those of one noun (`feed_commands.py`, `mail_commands.py`, `story_commands.py`)
-or with a file of its own (`explain_commands.py`, `plan_commands.py`, `preview_commands.py`, `search_commands.py`)."""
+"""The commands of `aggregator`, except those of one noun (`feed_commands.py`, `mail_commands.py`,
+`mailcheck_commands.py`, `story_commands.py`) or with a file of its own (`explain_commands.py`, `plan_commands.py`,
+`preview_commands.py`, `search_commands.py`)."""
 
 import signal
 from dataclasses import replace
@@ -15,6 +16,7 @@ from aggregator.cli import (
     explain_commands,
     feed_commands,
     mail_commands,
+    mailcheck_commands,
     plan_commands,
     search_commands,
     story_commands,
@@ -46,6 +48,7 @@ app.add_typer(feed_commands.app, name="feeds", help="Look at feeds and at what t
 app.add_typer(story_commands.app, name="stories", help="Join stories and take them apart, against every rule.")
 app.command()(story_commands.refold)
 app.add_typer(mail_commands.newsletters, name="newsletters", help="Preview, compose and inspect newsletters.")
+app.add_typer(mailcheck_commands.app, name="mail", help="Keys that sign letters, and what the DNS says of our mail.")
 app.add_typer(mail_commands.subscribers, name="subscribers", help="Who gets which newsletter.")
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]

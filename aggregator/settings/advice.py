@@ -34,6 +34,7 @@ def _mail(settings: Settings) -> Iterator[str]:
             yield f"newsletter {letter.id}: from: {letter.address} is nobody's address; write one of your own domain"
     if settings.newsletters and not settings.smtp_url:
         yield "AGGREGATOR_SMTP_URL: no mail server is named; letters are kept as files in outbox/ and none is sent"
+    yield from settings.key_warnings
 
 
 def _queries(settings: Settings) -> Iterator[str]:

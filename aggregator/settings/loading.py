@@ -12,6 +12,7 @@ from typing import Any
 from aggregator.errors import ConfigError, Problem
 from aggregator.model.feed import Feed
 from aggregator.settings.checking import Fault, check_document
+from aggregator.settings.dkim_keys import key_warnings, read_mail_keys
 from aggregator.settings.document import SECTIONS, Document, FeedSection
 from aggregator.settings.relay import parse_relay
 from aggregator.settings.taxonomy_files import changed, shipped_taxonomy, unknown_tags
@@ -157,7 +158,17 @@ def _places(environ: Mapping[str, str], problems: list[Problem]) -> dict[str, An
         "templates": templates,
         "smtp_url": smtp,
         "secrets": secrets,
+        **_signing(environ, problems),
     }
+
+
+def _signing(environ: Mapping[str, str], problems: list[Problem]) -> dict[str, Any]:
+    try:
+        keys = read_mail_keys(environ)
+    except ConfigError as error:
+        problems += error.problems
+        return {}
+    return {"mail_keys": keys, "key_warnings": key_warnings(environ, keys)}
 
 
 def _templates_fault(folder: Path) -> str | None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from aggregator.model.channel import Channel, Site, TagRule
 from aggregator.model.feed import Feed
+from aggregator.model.mailkey import MailKey
 from aggregator.model.newsletter import Newsletter
 from aggregator.model.taxonomy import Taxonomy
 
@@ -44,6 +45,11 @@ class Settings:
     smtp_url: str | None = field(default=None, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """What links are signed with: the first signs, the others keep older links good. Empty: one made by us does."""
+
+    mail_keys: tuple[MailKey, ...] = ()
+    """What letters are signed with, each with all of them. Empty: the mail server signs."""
+    key_warnings: tuple[str, ...] = ()
+    """What is better changed about these keys."""
 
     def channel(self, channel_id: str) -> Channel | None:
         return next((channel for channel in self.channels if channel.id == channel_id), None)
