@@ -57,6 +57,7 @@ class MemoryMailStore:
         self._editions: dict[int, Slot] = {}
         self._schedules: dict[int, tuple[object, ...]] = {}
         self._issues: list[Issue] = []
+        self._dropped: dict[str, set[str]] = {}
         self._people: dict[str, Subscriber] = {}
         self._subscriptions: dict[tuple[str, int], Subscription] = {}
         self._reads: dict[tuple[str, int], int] = {}
@@ -171,12 +172,14 @@ class MemoryMailStore:
         id_ = slot.edition.id
         if self._editions[id_] != slot:
             return None
-        if issue and (twice := self._told(id_) & {*issue.story_ids, *issue.dropped}):
+        if issue and (twice := self._told(id_) & set(issue.story_ids)):
             raise ConflictError(f"database: {sorted(twice)} stand in an issue already")
         number = slot.next_number + (1 if issue else 0)
         self._editions[id_] = replace(
             slot, cursor=up_to, due_at=next_due or slot.due_at, next_number=number, draft=None
         )
+        if slot.draft is not None:
+            self._dropped.setdefault(slot.newsletter_id, set()).update(slot.draft.dropped)
         if issue is not None:
             issue = replace(issue, id=len(self._issues) + 1)
             self._issues.append(issue)
@@ -203,18 +206,18 @@ class MemoryMailStore:
         )
 
     def told(self, edition: Edition, story_ids: Collection[str]) -> Collection[str]:
-        told = self._told(edition.id)
+        told = self._told(edition.id) | self._dropped.get(edition.newsletter_id, set())
         if not edition.is_own:
             readers = {reader.id for reader in self._readers(edition.id)}
             letters = {row.issue_id for row in self._deliveries.values() if row.subscriber.id in readers}
             for issue in self._issues:
                 if issue.newsletter_id == edition.newsletter_id:
-                    told |= {*(issue.story_ids if issue.id in letters else ()), *issue.dropped}
+                    told |= set(issue.story_ids if issue.id in letters else ())
         return told & set(story_ids)
 
     def _told(self, edition_id: int) -> set[str]:
         own = [issue for issue in self._issues if issue.edition_id == edition_id]
-        return {story_id for issue in own for story_id in (*issue.story_ids, *issue.dropped)}
+        return {story_id for issue in own for story_id in issue.story_ids}
 
     def told_since(self, edition_id: int, moment: datetime) -> Sequence[Told]:
         return [
@@ -236,6 +239,10 @@ class MemoryMailStore:
     def edition_issue(self, edition_id: int, number: int) -> Issue | None:
         found = (issue for issue in self._issues if (issue.edition_id, issue.number) == (edition_id, number))
         return next(found, None)
+
+    def every_issue(self) -> Sequence[Issue]:
+        """Those of all Editions, in the order in which they were made."""
+        return list(self._issues)
 
     def whole(self, newsletter_id: str) -> Sequence[Issue]:
         """The Issues of its own Edition with all they hold, newest first."""

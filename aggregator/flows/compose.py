@@ -215,7 +215,6 @@ def _issue(run: _Run, newsletter: Newsletter, selected: Digest, slot: Slot) -> I
         rendering=rendering,
         story_ids=tuple(story.id for story in stories),
         titles=tuple(story.head.title for story in stories),
-        dropped=slot.draft.dropped if slot.draft else (),
     )
 
 

@@ -111,7 +111,7 @@ class IssueSummary:
 class Issue:
     """One number of a Newsletter's Edition, stored and never altered afterwards; numbers count from 1.
 
-    `titles` are those of its Stories, as told; `dropped` are Stories that an editor kept out of it, for ever.
+    `titles` are those of its Stories, as told.
     """
 
     id: int = 0
@@ -122,7 +122,6 @@ class Issue:
     rendering: Rendering
     story_ids: tuple[str, ...]
     titles: tuple[str, ...] = ()
-    dropped: tuple[str, ...] = ()
 
     @property
     def summary(self) -> IssueSummary:

@@ -79,6 +79,14 @@ issue_stories = Table(
     sqlite_with_rowid=False,
 )
 
+dropped_stories = Table(
+    "dropped_stories",  # by an editor: no Edition of the newsletter tells them
+    metadata,
+    Column("newsletter_id", ForeignKey("newsletters.id"), primary_key=True),
+    Column("story_id", String, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
 holds = Table(
     "holds",
     metadata,

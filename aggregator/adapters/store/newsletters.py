@@ -17,6 +17,7 @@ from aggregator.adapters.store.entries import chunks
 from aggregator.adapters.store.mail_tables import (
     deliveries,
     drafts,
+    dropped_stories,
     editions,
     issue_stories,
     issues,
@@ -29,9 +30,6 @@ from aggregator.model.delivery import DeliveryState, SubscriptionState
 from aggregator.model.edition import OWN, Draft, Edition, Slot, Told
 from aggregator.model.newsletter import Issue, IssueSummary, Newsletter, Rendering
 from aggregator.ports import Runs
-
-DROPPED = -1
-"""The position of a Story that an editor kept out of an Issue."""
 
 
 class SqlNewsletterStore:
@@ -77,6 +75,9 @@ class SqlNewsletterStore:
             moved = {"cursor": up_to} | ({"next_due_at": next_due} if next_due else {})
             connection.execute(update(editions).where(editions.c.id == id_).values(moved))
             connection.execute(delete(drafts).where(drafts.c.edition_id == id_))
+            if slot.draft and slot.draft.dropped:
+                rows = [{"newsletter_id": slot.newsletter_id, "story_id": story_id} for story_id in slot.draft.dropped]
+                connection.execute(upsert(dropped_stories).on_conflict_do_nothing(), rows)
             stored = None
             if issue is not None:
                 stored = replace(issue, id=_insert_issue(connection, issue))
@@ -88,13 +89,15 @@ class SqlNewsletterStore:
         """Those of these Stories that its readers were told, or an editor dropped."""
         whose = issue_stories.c.edition_id == edition.id
         if not edition.is_own:
-            whose = or_(whose, _told_its_readers(edition), _dropped_from(edition.newsletter_id))
-        query = select(issue_stories.c.story_id).where(whose)
+            whose = or_(whose, _told_its_readers(edition))
+        told = select(issue_stories.c.story_id).where(whose)
+        dropped = select(dropped_stories.c.story_id).where(dropped_stories.c.newsletter_id == edition.newsletter_id)
         with self._database.read() as connection:
             return {
                 story_id
                 for ids in chunks(story_ids)
-                for story_id in connection.scalars(query.where(issue_stories.c.story_id.in_(ids)))
+                for query, column in ((told, issue_stories.c.story_id), (dropped, dropped_stories.c.story_id))
+                for story_id in connection.scalars(query.where(column.in_(ids)))
             }
 
     def told_since(self, edition_id: int, moment: datetime) -> Sequence[Told]:
@@ -103,7 +106,6 @@ class SqlNewsletterStore:
             select(issue_stories.c.story_id, issues.c.number, issue_stories.c.title)
             .join(issues, issues.c.id == issue_stories.c.issue_id)
             .where(issue_stories.c.edition_id == edition_id, issues.c.created_at >= moment)
-            .where(issue_stories.c.position != DROPPED)
             .order_by(issues.c.number.desc(), issue_stories.c.position)
         )
         with self._database.read() as connection:
@@ -172,19 +174,13 @@ def _told_its_readers(edition: Edition) -> ColumnElement[bool]:
     return issue_stories.c.issue_id.in_(letters)
 
 
-def _dropped_from(newsletter_id: str) -> ColumnElement[bool]:
-    own = select(editions.c.id).where(editions.c.newsletter_id == newsletter_id)
-    return (issue_stories.c.position == DROPPED) & issue_stories.c.edition_id.in_(own)
-
-
 def _summaries() -> Select[Any]:
     """Without the letters themselves, of which one may have a hundred kilobytes."""
-    told = (issue_stories.c.issue_id == issues.c.id, issue_stories.c.position != DROPPED)
-    stories = select(func.count()).where(*told).scalar_subquery()
+    stories = select(func.count()).where(issue_stories.c.issue_id == issues.c.id).scalar_subquery()
     return select(issues.c.number, issues.c.created_at, issues.c.subject, stories.label("stories"))
 
 
-def _issue(row: RowMapping, stories: Sequence[tuple[str, str, int]]) -> Issue:
+def _issue(row: RowMapping, stories: Sequence[tuple[str, str]]) -> Issue:
     return Issue(
         id=row["id"],
         newsletter_id=row["newsletter_id"],
@@ -192,17 +188,15 @@ def _issue(row: RowMapping, stories: Sequence[tuple[str, str, int]]) -> Issue:
         number=row["number"],
         created_at=row["created_at"],
         rendering=Rendering(subject=row["subject"], html=row["html"], text=row["text"]),
-        story_ids=tuple(id_ for id_, _, position in stories if position != DROPPED),
-        titles=tuple(title for _, title, position in stories if position != DROPPED),
-        dropped=tuple(id_ for id_, _, position in stories if position == DROPPED),
+        story_ids=tuple(id_ for id_, _ in stories),
+        titles=tuple(title for _, title in stories),
     )
 
 
-def _stories(connection: Connection, issue_id: int) -> Sequence[tuple[str, str, int]]:
-    """Id, title and position of each."""
-    columns = (issue_stories.c.story_id, issue_stories.c.title, issue_stories.c.position)
-    own = select(*columns).where(issue_stories.c.issue_id == issue_id)
-    return [(id_, title, position) for id_, title, position in connection.execute(own.order_by(columns[2], columns[0]))]
+def _stories(connection: Connection, issue_id: int) -> Sequence[tuple[str, str]]:
+    """Id and title of each, in order."""
+    query = select(issue_stories.c.story_id, issue_stories.c.title).where(issue_stories.c.issue_id == issue_id)
+    return [(id_, title) for id_, title in connection.execute(query.order_by(issue_stories.c.position))]
 
 
 def _insert_issue(connection: Connection, issue: Issue) -> int:
@@ -218,19 +212,17 @@ def _insert_issue(connection: Connection, issue: Issue) -> int:
     )
     id_: int = connection.execute(row.returning(issues.c.id)).scalar_one()
     titles = issue.titles or ("",) * len(issue.story_ids)
-    told = [*zip(issue.story_ids, titles, range(len(titles)), strict=True)]
-    told += [(story_id, "", DROPPED) for story_id in issue.dropped]
-    if told:
-        rows = [
-            {
-                "edition_id": issue.edition_id,
-                "story_id": story_id,
-                "issue_id": id_,
-                "position": position,
-                "title": title,
-            }
-            for story_id, title, position in told
-        ]
+    rows = [
+        {
+            "edition_id": issue.edition_id,
+            "story_id": story_id,
+            "issue_id": id_,
+            "position": position,
+            "title": title,
+        }
+        for position, (story_id, title) in enumerate(zip(issue.story_ids, titles, strict=True))
+    ]
+    if rows:
         connection.execute(insert(issue_stories), rows)
     return id_
 

@@ -172,6 +172,14 @@ def _make() -> None:
         sa.PrimaryKeyConstraint("edition_id", name=op.f("pk_drafts")),
     )
     op.create_table(
+        "dropped_stories",
+        sa.Column("newsletter_id", sa.String(), nullable=False),
+        sa.Column("story_id", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(["newsletter_id"], ["newsletters.id"], name=op.f("fk_dropped_stories_newsletter_id")),
+        sa.PrimaryKeyConstraint("newsletter_id", "story_id", name=op.f("pk_dropped_stories")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "holds",
         sa.Column("newsletter_id", sa.String(), nullable=False),
         sa.Column("issue_id", sa.Integer(), nullable=False),
