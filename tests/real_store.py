@@ -78,15 +78,40 @@ def _postgresql() -> Iterator[Database]:
     yield database
 
 
+@contextmanager
+def empty_database(kind: str) -> Iterator[Database]:
+    """A database of this kind without any table."""
+    if kind == "postgresql":
+        database = _new_postgresql("bare")
+        with database.write() as connection:
+            connection.execute(text("DROP SCHEMA public CASCADE"))
+            connection.execute(text("CREATE SCHEMA public"))
+        yield database
+        return
+    with TemporaryDirectory() as folder:
+        database = open_database(f"sqlite:///{folder}/wire.db")
+        try:
+            yield database
+        finally:
+            database.close()
+
+
 @cache
 def _migrated_postgresql() -> Database:
+    database = _new_postgresql("test")
+    migrate(database)
+    return database
+
+
+@cache
+def _new_postgresql(purpose: str) -> Database:
     """A database of this process's own on the server of `DATABASE_URL`, dropped when the process ends."""
     server = os.environ.get("DATABASE_URL")
     if not server and os.environ.get("AGGREGATOR_TEST_ALL") == "1":
         pytest.fail("DATABASE_URL names no PostgreSQL server, and everything is asked for")
     if not server:
         pytest.skip("needs a PostgreSQL server: set DATABASE_URL to one on which databases may be made")
-    name = f"wire_test_{os.getpid()}"
+    name = f"wire_{purpose}_{os.getpid()}"
     admin = create_engine(make_url(server).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
@@ -100,5 +125,4 @@ def _migrated_postgresql() -> Database:
             connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
         admin.dispose()
 
-    migrate(database)
     return database

@@ -14,22 +14,21 @@ from aggregator.errors import StoreError
 
 def migrate(database: Database) -> bool:
     """Apply what is missing; True when anything was. Raises StoreError for a database of a newer version."""
-    config = _config()
+    config = config_on(None)
     with database.read() as connection:  # most have nothing to do, and need not wait for the lock of who writes
         if _is_current(connection, config):
             return False
     with database.write() as connection:
         if _is_current(connection, config):
             return False
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config_on(connection), "head")
     return True
 
 
 def demand_current(database: Database) -> None:
     """Change nothing; raises StoreError for a database of another version, older or newer."""
     with database.read() as connection:
-        if not _is_current(connection, _config()):
+        if not _is_current(connection, config_on(None)):
             raise StoreError("database: its schema is of an older version; run `aggregator migrate` first")
 
 
@@ -44,7 +43,9 @@ def _is_current(connection: Connection, config: Config) -> bool:
     return current == scripts.get_current_head()
 
 
-def _config() -> Config:
+def config_on(connection: Connection | None) -> Config:
+    """What Alembic needs to know of our steps, and on which connection to take them."""
     config = Config()
+    config.attributes["connection"] = connection
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     return config
