@@ -91,9 +91,14 @@ def same_site(one: str, other: str) -> bool:
     return lower == upper or lower.endswith(f".{upper}")
 
 
+def is_whole(url: str) -> bool:
+    """Whether every reader takes this address as it stands, whatever its base."""
+    return len(url) <= MAX_LENGTH and _WHOLE.fullmatch(url) is not None
+
+
 def absolute_http(url: str, base: str | None = None) -> str | None:
     """`url` resolved against `base` when that gives an http(s) address without userinfo; else None."""
-    if _WHOLE.fullmatch(url) and len(url) <= MAX_LENGTH:
+    if is_whole(url):
         return url
     try:
         whole = urljoin(base or "", url.strip())

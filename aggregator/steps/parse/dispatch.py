@@ -2,19 +2,22 @@
 
 refresh: fetch > **parse** > normalise ... Runs in a child process with limits (`adapters/parser_pool.py`).
 In this package: JSON goes to `jsonfeed`. Of XML, `mending` makes the bytes readable, `feedparsing` reads them and
-`items` turns what it found into entries. `limits` says how much is taken.
+`items` turns what it found into entries, or `plain_entry` what it did not have to look for. `limits` says how much is
+taken.
 """
 
 import re
 from datetime import datetime, timedelta
 
-from aggregator.model.parsed import RawFeed
+from aggregator.model.parsed import RawEntry, RawFeed
 from aggregator.model.poll import Cause
 from aggregator.steps.parse.feedparsing import fault, read
 from aggregator.steps.parse.items import Item, base_of, count, entry, links_of, moment, text_of, words
 from aggregator.steps.parse.jsonfeed import looks_like_json, parse_json_feed
 from aggregator.steps.parse.limits import MAX_ENTRIES, NotAFeedError, left_out, newest, snippet
 from aggregator.steps.parse.mending import mend
+from aggregator.steps.parse.plain import PlainItem
+from aggregator.steps.parse.plain_entry import date_of, plain_entry
 
 PERIODS = {
     "hourly": timedelta(hours=1),
@@ -37,7 +40,7 @@ def parse(body: bytes, *, content_type: str | None, url: str, limit: int = MAX_E
         raise NotAFeedError(*_what_it_is(document.body))
     if not items and flaw and not words(feed, "title"):
         raise NotAFeedError(Cause.PARSE, flaw)
-    kept = newest(items, [_date(item) for item in items], limit)
+    kept = newest(items, [_date(item) for item in items], limit) if len(items) > limit else items
     dropped = document.dropped + len(items) - len(kept)
     version = found.get("version") or "unknown"
     unstated = None if version.startswith("atom") else url  # RFC 4287, 2: in Atom, that is the base
@@ -54,13 +57,19 @@ def parse(body: bytes, *, content_type: str | None, url: str, limit: int = MAX_E
         ttl=_ttl(feed),
         skip_hours=hours,
         skip_days=days,
-        entries=tuple(entry(item, unstated=unstated) for item in kept),
+        entries=tuple(_entry(item, unstated) for item in kept),
         dropped=dropped,
         warnings=((flaw,) if flaw else ()) + left_out(len(kept), dropped),
     )
 
 
-def _date(item: Item) -> datetime | None:
+def _entry(item: Item | PlainItem, unstated: str | None) -> RawEntry:
+    return plain_entry(item, unstated=unstated) if isinstance(item, PlainItem) else entry(item, unstated=unstated)
+
+
+def _date(item: Item | PlainItem) -> datetime | None:
+    if isinstance(item, PlainItem):
+        return date_of(item)
     return moment(dict.get(item, "published_parsed")) or moment(dict.get(item, "updated_parsed"))
 
 

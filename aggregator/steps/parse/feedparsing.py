@@ -16,8 +16,10 @@ resolver stay off: `normalise.py` does both after, in one pass. What is changed 
 
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from copy import deepcopy
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from xml.sax import SAXParseException
@@ -34,7 +36,10 @@ from feedparser.util import FeedParserDict
 
 from aggregator.model.poll import Cause
 from aggregator.steps.parse.dates import TWELVE_HOURS, read_date
+from aggregator.steps.parse.items import moment
 from aggregator.steps.parse.limits import NotAFeedError
+from aggregator.steps.parse.plain import MAX_EVENTS, PREFIXES, Event, Leaf, PlainItem, begins_item, leaves_of, name_of
+from aggregator.urls import is_whole
 
 FAULTS = (ValueError, LookupError, TypeError, AttributeError, AssertionError)
 """What feedparser is seen to raise on documents that surprise it."""
@@ -62,7 +67,11 @@ def fault(found: dict[str, Any]) -> str:
 
 
 class BufferedExpat(ExpatParser):
-    """The standard reader of XML, with neighbouring pieces of text joined and names taken apart once."""
+    """The standard reader of XML, with neighbouring pieces of text joined and names taken apart once.
+
+    An item's events are held back until it ends. A plain one is then kept as it is; of any other they are told to
+    feedparser, which so reads the document as it would have.
+    """
 
     _parser: Any
     _cont_handler: Any
@@ -71,20 +80,122 @@ class BufferedExpat(ExpatParser):
         super().reset()
         self._parser.buffer_text = True
         self._parser.buffer_size = 64 * 1024
+        self._item = ""
+        self._held: list[Event] = []
 
     def start_element_ns(self, name: str, attrs: Mapping[str, str]) -> None:
         if attrs:
             super().start_element_ns(name, attrs)
+        elif begins_item(name) and _may_be_plain(self._cont_handler):
+            self._item = name
+            self._listen(self._hold_start, self._hold_end, self._held.append, self._hold_no_longer)
         else:
-            self._cont_handler.startElementNS(_name_of(name), None, NO_ATTRIBUTES)
+            self._cont_handler.startElementNS(name_of(name), None, NO_ATTRIBUTES)
 
     def end_element_ns(self, name: str) -> None:
-        self._cont_handler.endElementNS(_name_of(name), None)
+        self._cont_handler.endElementNS(name_of(name), None)
+
+    def _listen(self, *handlers: Callable[..., None]) -> None:
+        expat = self._parser
+        expat.StartElementHandler, expat.EndElementHandler = handlers[:2]
+        expat.CharacterDataHandler, expat.StartNamespaceDeclHandler = handlers[2:]
+
+    def _hold_start(self, name: str, attrs: Mapping[str, str]) -> None:
+        if len(self._held) < MAX_EVENTS:
+            self._held.append((name, attrs))
+        else:
+            self._release()
+            self.start_element_ns(name, attrs)
+
+    def _hold_end(self, name: str) -> None:
+        if name != self._item:
+            self._held.append(None)
+        elif (leaves := leaves_of(self._held)) is not None:
+            self._held.clear()
+            self._listen_again()
+            _keep(self._cont_handler, leaves)
+        else:
+            self._release()
+            self.end_element_ns(name)
+
+    def _hold_no_longer(self, prefix: str | None, uri: str) -> None:
+        """A namespace is declared within the item."""
+        self._release()
+        self.start_namespace_decl(prefix, uri)
+
+    def _listen_again(self) -> None:
+        handlers = self.start_element_ns, self.end_element_ns, self._cont_handler.characters, self.start_namespace_decl
+        self._listen(*handlers)
+
+    def _release(self) -> None:
+        """Tell feedparser all that was held back."""
+        held, self._held = self._held, []
+        self._listen_again()
+        self._cont_handler.startElementNS(name_of(self._item), None, NO_ATTRIBUTES)
+        open_elements: list[str] = []
+        for event in held:
+            if isinstance(event, str):
+                self._cont_handler.characters(event)
+            elif event is None:
+                self.end_element_ns(open_elements.pop())
+            else:
+                open_elements.append(event[0])
+                self.start_element_ns(*event)
+
+
+_BUSY = ("inentry", "insource", "incontent", "inauthor", "incontributor", "inpublisher", "svgOK", "contentparams")
+_PLAIN_VERSIONS = ("rss20", "atom10")
+
+
+def _may_be_plain(state: Any) -> bool:
+    """Whether feedparser is in no state that an item could be read differently in."""
+    base = state.baseuri
+    return bool(
+        state.infeed
+        and state.version in _PLAIN_VERSIONS
+        and not any(getattr(state, name) for name in _BUSY)
+        and all(state.namespacemap.get(prefix, prefix) == prefix for prefix in PREFIXES)
+        and feedparser.mixin.make_safe_absolute_uri(base, base) == base
+    )
+
+
+def _keep(state: Any, leaves: Sequence[Leaf]) -> None:
+    """Have feedparser find a plain item read, and be in the state that leaves it in."""
+    is_atom = state.version.startswith("atom")
+    state.entries.append(PlainItem(leaves=leaves, language=state.lang, base=state.baseuri, is_atom=is_atom))
+    titled = any(leaf.rule.kind == "title" and leaf.text.strip() for leaf in leaves)
+    state.title_depth = state.depth + 2 if titled else -1
+    state.inimage = state.intextinput = state.hasContent = 0
 
 
 def create_parser() -> BufferedExpat:
     """What `xml.sax.make_parser` asks the modules for that it is given by name."""
     return BufferedExpat()
+
+
+def as_read(text: str) -> str:
+    """A text as feedparser gives it: without space around it, and UTF-8 that was taken for Latin-1 read again."""
+    text = text.strip()
+    if text.isascii():
+        return text
+    with suppress(UnicodeError):
+        text = text.encode("iso-8859-1").decode()
+    return UnmappedText(text).translate(feedparser.mixin._cp1252).strip()
+
+
+def looks_like_html(text: str) -> bool:
+    """Whether feedparser takes a text, that is not said to be either, for markup."""
+    return ("<" in text or "&" in text) and bool(_FeedParserMixin.looks_like_html(text))
+
+
+def resolved(address: str, base: str) -> str:
+    """An address as feedparser resolves it."""
+    return address if is_whole(address) else str(feedparser.mixin._urljoin(base, address))
+
+
+def read_moment(text: str) -> datetime | None:
+    """The date that feedparser reads."""
+    return moment(feedparser.datetimes._parse_date(text))
 
 
 class UnmappedText(str):
@@ -101,13 +212,6 @@ class UnmappedText(str):
 
 
 _MAPPED = re.compile(f"[{''.join(map(chr, feedparser.mixin._cp1252))}]")
-
-
-@lru_cache(maxsize=1024)
-def _name_of(expanded: str) -> tuple[str | None, str]:
-    """Namespace and local name, of "namespace local prefix", "namespace local" or "local"."""
-    namespace, _, rest = expanded.partition(" ")
-    return (namespace, rest.partition(" ")[0]) if rest else (None, expanded)
 
 
 NO_ATTRIBUTES = AttributesNSImpl({}, {})

@@ -5,7 +5,7 @@ replaces the list that feedparser keeps of links. So every value is asked for by
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -77,7 +77,7 @@ def links_of(item: Item) -> tuple[Link, ...]:
     if original:
         links.insert(0, Link(href=original))
     guid = _guid(item) or ""
-    if not any(link.rel == "alternate" for link in links) and dict.get(item, "guidislink") and _is_address(guid):
+    if not any(link.rel == "alternate" for link in links) and dict.get(item, "guidislink") and is_address(guid):
         links.insert(0, Link(href=guid))  # RSS 2.0: a guid is a permalink unless it says otherwise
     known = {link.href for link in links}
     for media in _parts(item, "media_content"):
@@ -153,12 +153,16 @@ def _link(link: Item) -> Link:
 
 
 def _guid(item: Item) -> str | None:
+    return guid_of(words(item, "id"))
+
+
+def guid_of(guid: str | None) -> str | None:
     """The name as written; in an address, what the lenient reader makes of a bare `&` is undone."""
-    guid = words(item, "id")
-    return re.sub(r"&(\w+);(?==)", r"&\1", guid) if guid and _is_address(guid) else guid
+    return re.sub(r"&(\w+);(?==)", r"&\1", guid) if guid and is_address(guid) else guid
 
 
-def _is_address(value: str) -> bool:
+def is_address(value: str) -> bool:
+    """Whether it is meant as an http(s) address."""
     return value.lower().startswith(("http://", "https://"))
 
 
@@ -171,11 +175,11 @@ def _language(item: Item) -> str | None:
 
 
 def _authors(item: Item) -> tuple[Person, ...]:
-    people = (_person(author) for author in _parts(item, "authors"))
+    people = (person_of(author) for author in _parts(item, "authors"))
     return tuple(dict.fromkeys(person for person in people if person.name))
 
 
-def _person(author: Item) -> Person:
+def person_of(author: Item) -> Person:
     """Atom's parts of a person, or the one text of RSS: `mail (name)`, `name <mail>`, a name or a mail."""
     name, email = (words(author, "name") or "")[:MAX_AUTHOR], words(author, "email")
     match = None if email else AUTHOR.fullmatch(name)
@@ -217,9 +221,12 @@ def _source(item: Item) -> Source | None:
 
 
 def _doi(item: Item, links: tuple[Link, ...]) -> str | None:
-    """A DOI that the entry claims for itself: as identifier, guid or link, never one it merely cites."""
-    claims = [words(item, "prism_doi"), words(item, "dc_identifier")]
     guid = _guid(item) or ""
-    claims.append(guid if "doi" in guid.lower() else None)
-    claims += [link.href for link in links if link.rel == "alternate" and "doi.org/" in link.href]
-    return next((doi for claim in claims if claim for doi in dois_in(claim)), None)
+    claims = (words(item, "prism_doi"), words(item, "dc_identifier"), guid if "doi" in guid.lower() else None)
+    return doi_of(filter(None, claims), links)
+
+
+def doi_of(claims: Iterable[str], links: Iterable[Link]) -> str | None:
+    """A DOI that the entry claims for itself: as identifier, guid or link, never one it merely cites."""
+    addresses = (link.href for link in links if link.rel == "alternate" and "doi.org/" in link.href)
+    return next((doi for claim in (*claims, *addresses) for doi in dois_in(claim)), None)
