@@ -307,7 +307,7 @@ class BounceStore(Protocol):
     def run(self, issue_id: int) -> RunOutcome:
         """What became of an Issue's letters so far, scored or not."""
 
-    def record(self, bounce: Bounce, verdict: BounceVerdict, *, key: str, now: datetime) -> bool:
+    def record_bounce(self, bounce: Bounce, verdict: BounceVerdict, *, key: str, now: datetime) -> bool:
         """One transaction: keep the bounce, mark its Delivery, and do what the verdict says to the Subscriber's
         subscriptions, waiting letters, and the suppression under `key`; False, with nothing written, for a mail that
         is recorded already."""

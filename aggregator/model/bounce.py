@@ -115,7 +115,8 @@ class BoxedMail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounce:
-    """A bounce of a Delivery as it is kept. `digest` names the mail; `scored`: it counts against its Subscriber."""
+    """A bounce of a Delivery as it is kept. `digest` names the mail; `scored`: it counts against its Subscriber;
+    `came_back`, which is not kept: the letter is given up, and not tried further."""
 
     id: int = 0
     digest: bytes
@@ -127,6 +128,7 @@ class Bounce:
     reason: str
     received_at: datetime
     scored: bool
+    came_back: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
