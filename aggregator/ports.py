@@ -14,6 +14,7 @@ from aggregator.model.edition import Choices, Draft, Edition, Slot, Told
 from aggregator.model.entry import Entry, KnownEntry
 from aggregator.model.feed import Feed, FeedState
 from aggregator.model.indexed import Indexed, Order, Stale
+from aggregator.model.mailfacts import Answer, Question
 from aggregator.model.newsletter import Issue, IssueSummary, Newsletter
 from aggregator.model.poll import FeedUpdate, FetchOutcome, FetchRequest, PollOutcome
 from aggregator.model.story import Candidate, Clustering, FoldKeys, Holder, Member, Story, StoryLink
@@ -128,6 +129,9 @@ class StoryStore(Protocol):
     def numbered(self, seqs: Collection[int]) -> Mapping[int, Story]:
         """Those of these Stories that are there, by `seq`."""
 
+    def named(self, story_ids: Collection[str]) -> Mapping[str, Story]:
+        """Those of these Stories that are there, by id; one that went into another is not."""
+
     def last_seq(self) -> int:
         """The highest `seq` given, 0 when there is none."""
 
@@ -187,20 +191,27 @@ class NewsletterStore(Protocol):
         """Where its own Edition stands; raises NotFoundError."""
 
     def record(
-        self, slot: Slot, *, up_to: int, next_due: datetime | None, issue: Issue | None, domain: str
+        self,
+        slot: Slot,
+        *,
+        up_to: int,
+        next_due: datetime | None,
+        issue: Issue | None,
+        domain: str,
+        retold: Mapping[str, str] | None = None,
     ) -> Issue | None:
         """One transaction: move the cursor to `up_to`, set the next due time unless None, end the draft, store the
-        issue and one queued Delivery per confirmed subscription, each with its Message-ID in `domain`; let readers who
-        have caught up with the Edition they chose join it. Returns the stored issue. When the Edition no longer stands
-        as in `slot`, nothing is written and None returned. Raises ConflictError for a Story that stands in an Issue of
-        it already."""
+        issue and one queued Delivery per confirmed subscription, each with its Message-ID in `domain`, note the titles
+        under which it told Stories of earlier ones again (`retold`); let readers who have caught up with the Edition
+        they chose join it. Returns the stored issue. When the Edition no longer stands as in `slot`, nothing is written
+        and None returned. Raises ConflictError for a Story that stands in an Issue of it already."""
 
     def told(self, edition: Edition, story_ids: Collection[str]) -> Collection[str]:
         """Those of these Stories that stand in one of its Issues or were dropped from one; of an Edition of readers'
         own also those that its readers were told by another, or an editor dropped from the newsletter's own."""
 
     def told_since(self, edition_id: int, moment: datetime) -> Sequence[Told]:
-        """What its Issues made since then told, the latest first."""
+        """What its Issues made since then told, the latest first, each under the title it was last told by."""
 
     def issues(
         self, newsletter_id: str, *, before: int | None = None, limit: int | None = None
@@ -323,3 +334,8 @@ class BounceStore(Protocol):
 
     def forgive(self, bounce_id: int) -> Bounce:
         """Let one bounce not count; raises NotFoundError."""
+
+
+class MailNames(Protocol):
+    def answers(self, questions: Collection[Question]) -> Mapping[Question, Answer]:
+        """What the DNS says to each; a name that is not there has no records, a silent server is a fault."""

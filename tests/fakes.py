@@ -390,6 +390,9 @@ class MemoryStore:
     def numbered(self, seqs: Collection[int]) -> Mapping[int, Story]:
         return {story.seq: self._whole(story) for story in self._stories.values() if story.seq in seqs}
 
+    def named(self, story_ids: Collection[str]) -> Mapping[str, Story]:
+        return {story.id: self._whole(story) for story in self._stories.values() if story.id in story_ids}
+
     def last_seq(self) -> int:
         return self._seq
 

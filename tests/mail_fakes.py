@@ -58,6 +58,7 @@ class MemoryMailStore:
         self._schedules: dict[int, tuple[object, ...]] = {}
         self._issues: list[Issue] = []
         self._dropped: dict[str, set[str]] = {}
+        self._retold: dict[tuple[int, str], str] = {}
         self._people: dict[str, Subscriber] = {}
         self._subscriptions: dict[tuple[str, int], Subscription] = {}
         self._reads: dict[tuple[str, int], int] = {}
@@ -167,7 +168,14 @@ class MemoryMailStore:
         return True
 
     def record(
-        self, slot: Slot, *, up_to: int, next_due: datetime | None, issue: Issue | None, domain: str
+        self,
+        slot: Slot,
+        *,
+        up_to: int,
+        next_due: datetime | None,
+        issue: Issue | None,
+        domain: str,
+        retold: Mapping[str, str] | None = None,
     ) -> Issue | None:
         id_ = slot.edition.id
         if self._editions[id_] != slot:
@@ -183,6 +191,7 @@ class MemoryMailStore:
         if issue is not None:
             issue = replace(issue, id=len(self._issues) + 1)
             self._issues.append(issue)
+            self._retold |= {(id_, story_id): title for story_id, title in (retold or {}).items()}
             for reader in self._readers(id_):
                 self._queue(issue, reader, domain)
         base = slot.edition.base_id or id_
@@ -221,7 +230,11 @@ class MemoryMailStore:
 
     def told_since(self, edition_id: int, moment: datetime) -> Sequence[Told]:
         return [
-            Told(story_id=story_id, issue_number=issue.number, title=title)
+            Told(
+                story_id=story_id,
+                issue_number=issue.number,
+                title=self._retold.get((edition_id, story_id), title),
+            )
             for issue in reversed(self._issues)
             if issue.edition_id == edition_id and issue.created_at >= moment
             for story_id, title in zip(issue.story_ids, issue.titles, strict=False)

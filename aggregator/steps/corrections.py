@@ -32,8 +32,15 @@ _MARK = re.compile(
 
 def corrections(told: Iterable[Correction]) -> tuple[Correction, ...]:
     """Those that their publisher has marked since, or whose title changed in more than spelling; each Story once."""
-    due = {item.story.id: item for item in told if is_corrected(item.old_title, item.story.head.title)}
+    due = {item.story.id: item for item in told if not _is_as_told(item)}
     return tuple(due.values())
+
+
+def _is_as_told(item: Correction) -> bool:
+    """Whether nobody has to hear of it: one of its entries still says what was told, also when another heads it now."""
+    if not item.old_title or any(entry.title == item.old_title for entry in item.story.entries):
+        return True
+    return not is_corrected(item.old_title, item.story.head.title)
 
 
 def is_corrected(old: str, new: str) -> bool:

@@ -239,6 +239,21 @@ def test_what_a_newsletter_told_is_known_however_much_is_asked(store: Store) -> 
     assert store.told_since(weekly.id, MONDAY + HOUR) == []
 
 
+def test_what_is_told_again_is_remembered_as_it_was_told_last(store: Store) -> None:
+    sync(store, WEEKLY)
+    record(store, "weekly", "a", "b")
+    slot = store.slot("weekly")
+    issue = issue_of(slot, MONDAY, "c")
+    assert store.record(
+        slot, up_to=10, next_due=None, issue=issue, domain="example.org", retold={"a": "Title of a, corrected"}
+    )
+    titles = {told.story_id: told.title for told in store.told_since(slot.edition.id, MONDAY)}
+    assert titles == {"a": "Title of a, corrected", "b": "Title of b", "c": "Title of c"}
+    first = store.issue("weekly", 1)
+    assert first is not None
+    assert first.story_ids == ("a", "b")
+
+
 # --- editions -------------------------------------------------------------------------------------
 
 TOKYO = Choices(timezone="Asia/Tokyo")

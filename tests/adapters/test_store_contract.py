@@ -574,6 +574,10 @@ def test_stories_are_given_by_number_those_that_are_there(store: Store) -> None:
     assert {seq: story.id for seq, story in found.items()} == {1: "story-1", 2: "story-2"}
     assert [tag.name for tag in found[1].tags] == ["country:jp"]
     assert store.numbered([]) == {}
+    assert store.named([story.id for story in found.values()] + ["nobody"]) == {
+        story.id: story for story in found.values()
+    }
+    assert store.named([]) == {}
 
 
 def test_an_unknown_story_is_none(store: Store) -> None:

@@ -75,7 +75,7 @@ issue_stories = Table(
     Column("story_id", String, primary_key=True),
     Column("issue_id", ForeignKey("issues.id"), nullable=False, index=True),
     Column("position", Integer, nullable=False),
-    Column("title", Text, nullable=False),  # as it was told, to find what was corrected since
+    Column("title", Text, nullable=False),  # as it was last told, to find what was corrected since
     sqlite_with_rowid=False,
 )
 

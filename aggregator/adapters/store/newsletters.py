@@ -4,12 +4,25 @@ compose: ... rendering > **issue + one queued Delivery per Subscription**
 """
 
 import secrets
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Update, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    Update,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from aggregator.adapters.store.editions import add_own, due_slots, follow, let_join, read_slots, slots
 from aggregator.adapters.store.engine import Database, upsert
@@ -65,7 +78,14 @@ class SqlNewsletterStore:
         raise NotFoundError(f"no newsletter {newsletter_id!r}; `aggregator newsletters list` names them")
 
     def record(
-        self, slot: Slot, *, up_to: int, next_due: datetime | None, issue: Issue | None, domain: str
+        self,
+        slot: Slot,
+        *,
+        up_to: int,
+        next_due: datetime | None,
+        issue: Issue | None,
+        domain: str,
+        retold: Mapping[str, str] | None = None,
     ) -> Issue | None:
         """Close the slot: all of it in one transaction, or nothing when another closed it first."""
         id_ = slot.edition.id
@@ -81,6 +101,7 @@ class SqlNewsletterStore:
             stored = None
             if issue is not None:
                 stored = replace(issue, id=_insert_issue(connection, issue))
+                _retell(connection, id_, retold or {})
                 _queue(connection, stored, domain)
             let_join(connection, slot.edition)
             return stored
@@ -225,6 +246,13 @@ def _insert_issue(connection: Connection, issue: Issue) -> int:
     if rows:
         connection.execute(insert(issue_stories), rows)
     return id_
+
+
+def _retell(connection: Connection, edition_id: int, titles: Mapping[str, str]) -> None:
+    told = (issue_stories.c.edition_id == edition_id, issue_stories.c.story_id == bindparam("told"))
+    if titles:
+        rows = [{"told": story_id, "as_told": title} for story_id, title in titles.items()]
+        connection.execute(update(issue_stories).where(*told).values(title=bindparam("as_told")), rows)
 
 
 def _queue(connection: Connection, issue: Issue, domain: str) -> None:

@@ -78,6 +78,16 @@ class SqlStoryStore:
         with self._database.read() as connection:
             return load_numbered(connection, seqs)
 
+    def named(self, story_ids: Collection[str]) -> Mapping[str, Story]:
+        """Those of these Stories that are there, by id."""
+        with self._database.read() as connection:
+            found = (
+                story
+                for some in chunks(story_ids)
+                for story in _stories(connection, select(stories).where(stories.c.id.in_(some)))
+            )
+            return {story.id: story for story in found}
+
     def _load(self, query: Select[tuple[int, str, datetime, datetime]]) -> Sequence[Story]:
         with self._database.read() as connection:
             return _stories(connection, query)
