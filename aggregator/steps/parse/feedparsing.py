@@ -18,6 +18,7 @@ import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from copy import deepcopy
 from datetime import datetime
 from functools import lru_cache
@@ -46,15 +47,22 @@ FAULTS = (ValueError, LookupError, TypeError, AttributeError, AssertionError)
 
 
 def read(body: bytes, *, content_type: str, url: str) -> dict[str, Any]:
-    """What feedparser finds in `body`; raises NotAFeedError when it gives up."""
+    """What feedparser finds in `body`, its plain items as PlainItem; raises NotAFeedError when it gives up."""
     headers = {"content-location": url, "content-type": content_type}
+    reading = _READING.set(True)
     try:
         found: dict[str, Any] = feedparser.parse(
             io.BytesIO(body), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
         )
     except FAULTS as error:
         raise NotAFeedError(Cause.PARSE, f"unreadable: {type(error).__name__}: {str(error)[:80]}") from error
+    finally:
+        _READING.reset(reading)
     return found
+
+
+_READING = ContextVar("reading", default=False)
+"""Whether feedparser reads for `read`, which knows what plain items are, and for nobody else in this process."""
 
 
 def fault(found: dict[str, Any]) -> str:
@@ -80,13 +88,13 @@ class BufferedExpat(ExpatParser):
         super().reset()
         self._parser.buffer_text = True
         self._parser.buffer_size = 64 * 1024
-        self._item = ""
+        self._item, self._sets_plain_apart = "", _READING.get()
         self._held: list[Event] = []
 
     def start_element_ns(self, name: str, attrs: Mapping[str, str]) -> None:
         if attrs:
             super().start_element_ns(name, attrs)
-        elif begins_item(name) and _may_be_plain(self._cont_handler):
+        elif self._sets_plain_apart and begins_item(name) and _may_be_plain(self._cont_handler):
             self._item = name
             self._listen(self._hold_start, self._hold_end, self._held.append, self._hold_no_longer)
         else:
