@@ -87,10 +87,14 @@ class MemoryBounceStore(MemoryMailStore):
         if bounce.kind is BounceKind.COMPLAINT:
             self.unsubscribe(bounce.subscriber_id, self._deliveries[bounce.delivery_id].newsletter_id, now)
         if verdict.action is BounceAction.SUPPRESS:
-            self.suppressed.setdefault(key, "complaint" if bounce.kind is BounceKind.COMPLAINT else "bounce")
+            self._suppress(key, "complaint" if bounce.kind is BounceKind.COMPLAINT else "bounce")
         if verdict.action in (BounceAction.SUPPRESS, BounceAction.DISABLE):
             self._stop(bounce.subscriber_id, now)
         return True
+
+    def _suppress(self, key: str, reason: str) -> None:
+        if self.suppressed.get(key, "bounce") == "bounce":
+            self.suppressed[key] = reason
 
     def _mark(self, row: Delivery, kind: BounceKind) -> None:
         if kind is BounceKind.COMPLAINT:

@@ -56,7 +56,7 @@ class SqlDeliveryStore:
             id_ = connection.scalar(claimed)
             if id_ is None:
                 return None
-            return _delivery(connection.execute(_whole().where(deliveries.c.id == id_)).mappings().one())
+            return read_delivery(connection.execute(whole_delivery().where(deliveries.c.id == id_)).mappings().one())
 
     def settle(self, delivery: Delivery, result: SendResult, now: datetime, retry_at: datetime | None) -> bool:
         """Move a claimed row from `sending` to its result; False when the claim no longer stands."""
@@ -80,11 +80,11 @@ class SqlDeliveryStore:
         """Rows the server accepted or refused, the latest first."""
         answers = deliveries.c.state.in_([DeliveryState.ACCEPTED.value, DeliveryState.REFUSED.value])
         latest = (deliveries.c.settled_at.desc(), deliveries.c.id.desc())
-        return self._deliveries(_whole().where(answers).order_by(*latest).limit(limit))
+        return self._deliveries(whole_delivery().where(answers).order_by(*latest).limit(limit))
 
     def for_issue(self, issue_id: int) -> Sequence[Delivery]:
         """Every row of an issue, in the order of their ids."""
-        return self._deliveries(_whole().where(deliveries.c.issue_id == issue_id).order_by(deliveries.c.id))
+        return self._deliveries(whole_delivery().where(deliveries.c.issue_id == issue_id).order_by(deliveries.c.id))
 
     def counts(self) -> Mapping[DeliveryState, int]:
         """Rows by state; states without rows are left out."""
@@ -94,7 +94,7 @@ class SqlDeliveryStore:
 
     def _deliveries(self, query: Select[Any]) -> list[Delivery]:
         with self._database.read() as connection:
-            return [_delivery(row) for row in connection.execute(query).mappings()]
+            return [read_delivery(row) for row in connection.execute(query).mappings()]
 
 
 def _next(now: datetime, newsletter_ids: Collection[str]) -> Select[tuple[int]]:
@@ -115,7 +115,8 @@ def _is_wanted() -> ColumnElement[bool]:
     return exists().where(theirs, issues.c.id == deliveries.c.issue_id).correlate(deliveries)
 
 
-def _whole() -> Select[Any]:
+def whole_delivery() -> Select[Any]:
+    """Deliveries with all that `read_delivery` makes of them."""
     return (
         select(deliveries, issues.c.newsletter_id, issues.c.edition_id, issues.c.number)
         .add_columns(subscribers.c.email, subscribers.c.name)
@@ -124,7 +125,8 @@ def _whole() -> Select[Any]:
     )
 
 
-def _delivery(row: RowMapping) -> Delivery:
+def read_delivery(row: RowMapping) -> Delivery:
+    """A row as a Delivery."""
     return Delivery(
         id=row["id"],
         issue_id=row["issue_id"],
