@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from lxml import html as lxml_html
 
 from aggregator.model.channel import Site
 from aggregator.model.feed import Feed
-from aggregator.model.newsletter import Digest, Newsletter, Rendering
+from aggregator.model.newsletter import Correction, Digest, Newsletter, Rendering
 from aggregator.steps.rendering import Renderer
 from tests.sample_digest import FEEDS, NEWSLETTER, NOW, SITE
 
@@ -27,8 +27,19 @@ def render(
     site: Site = SITE,
     feeds: Mapping[str, Feed] = FEEDS,
     created_at: datetime = NOW,
+    note: str = "",
+    corrections: Sequence[Correction] = (),
 ) -> Rendering:
-    return RENDERER.render_issue(digest, newsletter, site=site, feeds=feeds, number=12, created_at=created_at)
+    return RENDERER.render_issue(
+        digest,
+        newsletter,
+        site=site,
+        feeds=feeds,
+        number=12,
+        created_at=created_at,
+        note=note,
+        corrections=corrections,
+    )
 
 
 def tree(rendering: Rendering) -> lxml_html.HtmlElement:
@@ -36,7 +47,8 @@ def tree(rendering: Rendering) -> lxml_html.HtmlElement:
 
 
 def links(rendering: Rendering) -> list[str]:
-    return tree(rendering).xpath("//a/@href")
+    """Where it leads to on the web: not the way from its table of contents to its sections."""
+    return [href for href in tree(rendering).xpath("//a/@href") if not href.startswith("#")]
 
 
 def texts(rendering: Rendering, path: str) -> list[str]:

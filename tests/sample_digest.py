@@ -10,7 +10,7 @@ from html import escape
 from aggregator.model.channel import Site
 from aggregator.model.entry import Entry, EntryKeys, Tag
 from aggregator.model.feed import Feed
-from aggregator.model.newsletter import Digest, Newsletter, Section
+from aggregator.model.newsletter import Correction, Digest, Newsletter, Section
 from aggregator.model.parsed import Link, Person, SafeHtml
 from aggregator.model.story import Story
 
@@ -116,4 +116,95 @@ def full_digest() -> Digest:
             Section(heading="", stories=(untitled, arabic, homeless)),
         ),
         overflow=(brief,),
+    )
+
+
+NOTE = """Dear readers,
+
+this week the ministers met in Tallinn; what they decided is at https://north.example.net/tallinn (with a map).
+We have changed how the topics are sorted & hope you like it.
+"""
+
+
+def rich_digest() -> Digest:
+    """An Issue of a busy day: an editor's choice, four sections, one story told by six houses, an overflow."""
+    report, brief = Tag(name="type:report", origin="rule", label="Report"), Tag(name="type:policy-brief", origin="rule")
+    japan = Tag(name="country:jp", origin="rule", label="Japan")
+    houses = [
+        entry("Gas storage", feed_id=f"house-{place}", links=(Link(href=f"https://house-{place}.example/gas"),))
+        for place in range(4)
+    ]
+    gas = story(
+        20,
+        entry(
+            "Gas storage before the winter: who pays for the last ten per cent?",
+            authors=(Person(name="Ada Moreau"), Person(name="Jon Li")),
+            tags=(report, Tag(name="topic:energy", origin="rule", label="Energy"), japan),
+            summary=SafeHtml(
+                "<p>Storage is full in eleven countries and half empty in four. The paper follows the money through "
+                "three winters and finds that those who paid least were served first. It proposes a common fee.</p>"
+            ),
+        ),
+        *houses,
+        entry("Le gaz", feed_id="sud", links=(Link(href="https://sud.example.com/gaz?a=1&b=2"),), language="fr"),
+    )
+    arabic = story(
+        19,
+        entry(
+            "أمن الطاقة في الخليج بعد قمة الرياض",
+            language="ar",
+            links=(Link(href="https://gulf.example.org/report/7"),),
+            summary=SafeHtml(
+                "<p>تبحث هذه الورقة في أسعار الغاز وفي أثرها على دول الخليج العربي خلال العام المقبل.</p>"
+            ),
+            tags=(brief,),
+        ),
+    )
+    german = story(
+        18,
+        entry(
+            "Netze & Speicher: <Ausbau> vor 2030",
+            feed_id="haus",
+            language="de",
+            links=(Link(href="https://haus.example.de/netze"),),
+            summary=SafeHtml("<p>Der Ausbau der Netze bleibt hinter dem Plan zurück. Drei Länder sind weiter.</p>"),
+            tags=(report,),
+        ),
+    )
+    trade = [
+        story(
+            10 + number,
+            entry(
+                f"Tariffs, part {number}: what a customs union of the willing would change for small exporters",
+                tags=(Tag(name="type:commentary", origin="rule", label="Commentary"), japan),
+            ),
+        )
+        for number in range(3)
+    ]
+    long = story(
+        9, entry("Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft", language="de")
+    )
+    overflow = tuple(story(number, entry(f"A title for the overflow, number {number}")) for number in range(1, 6))
+    return Digest(
+        lead=(german,),
+        sections=(
+            Section(heading="Energy", tag="topic:energy", stories=(gas, arabic)),
+            Section(heading="Trade and sanctions", tag="topic:trade", stories=tuple(trade)),
+            Section(heading="", stories=(long,)),
+        ),
+        overflow=overflow,
+    )
+
+
+def corrected() -> tuple[Correction, ...]:
+    """Two Stories that earlier Issues told under other titles."""
+    return (
+        Correction(
+            story=story(30, entry("Growth of 1.5 per cent in 2027")), issue_number=11, old_title="Growth of 15 per cent"
+        ),
+        Correction(
+            story=story(31, entry("Retracted: the cost of the wall", feed_id="haus")),
+            issue_number=9,
+            old_title="The cost of the wall",
+        ),
     )

@@ -37,7 +37,7 @@ def excerpt(entry: Entry, limit: int) -> str:
     for html in (entry.summary, entry.content):
         text = _APPENDED.sub("", one_line(plain_text(_beginning(html, limit * _READ_AHEAD)))).rstrip()
         if text and text != one_line(entry.title):
-            return _cut_at_sentence(text, limit)
+            return cut_at_sentence(text, limit)
     return ""
 
 
@@ -47,7 +47,8 @@ def _beginning(html: SafeHtml, limit: int) -> SafeHtml:
     return SafeHtml(head[: head.rfind("<")] if head.rfind("<") > head.rfind(">") else head)
 
 
-def _cut_at_sentence(text: str, limit: int) -> str:
+def cut_at_sentence(text: str, limit: int) -> str:
+    """The text in at most `limit` characters: whole sentences where they fill half of them, else ended after a word."""
     if len(text) <= limit:
         return text
     near = _SENTENCE_END.finditer(text, 0, limit + 2)  # it looks at a space and a letter after the stop

@@ -30,7 +30,7 @@ _RIGHT_TO_LEFT = re.compile(
 
 
 class Templates:
-    """A folder of templates, read and checked; `given` are the names that `render` will pass.
+    """A folder of templates, read and checked; `given` are the names that `render` will pass, to all or to each.
 
     `filters` are those they may call besides `FILTERS`. Without the `sandbox` they render twice as fast.
     """
@@ -39,7 +39,7 @@ class Templates:
         self,
         sources: Mapping[str, str],
         *,
-        given: Collection[str],
+        given: Collection[str] | Callable[[str], Collection[str]],
         filters: Mapping[str, Filter] | None = None,
         sandbox: bool = True,
     ) -> None:
@@ -47,7 +47,7 @@ class Templates:
         self._environment = _environment(self._sources, ImmutableSandboxedEnvironment if sandbox else Environment)
         self._environment.filters |= filters or {}
         for name in sorted(self._sources):
-            self._check(name, frozenset(given))
+            self._check(name, frozenset(given(name) if callable(given) else given))
 
     def render(self, name: str, values: Mapping[str, object]) -> str:
         """The template with these values; raises TemplateError."""

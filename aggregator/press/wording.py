@@ -1,63 +1,85 @@
 """Our own words, in the languages we write in: what stands around the publishers' texts in mails and pages.
 
 A language is one `Words` of the table below; one we do not have falls back to English. Texts in braces are
-filled by the methods, and a month is spelt as it stands inside a date.
+filled by the methods. What is the same for every language is in `tongues.py`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+
+from aggregator.press.tongues import ENGLISH_TONGUE, Direction, Tongue, tongue_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """Everything we say to a reader, in one language; `language` is its code for `lang` attributes."""
+    """Everything an Issue says to its reader, in one language; `language` is its code for `lang` attributes."""
 
     language: str
-    months: tuple[str, ...]
-    day: str = "{day} {month} {year}"
-    first_day: str = "1"
     colon: str = ": "
     issue: str
     story: str
     stories: str
+    contents: str
+    lead: str
     other: str
     untitled: str
+    in_language: str
     tags: str
     also_at: str
     in_brief: str
     more: str
     shortened: str
+    corrections: str
+    corrected: str
     nothing: str
     why: str
     questions: str
     unsubscribe: str
     view: str
 
-    def on(self, day: date) -> str:
-        """A date as it stands in running text."""
-        number = self.first_day if day.day == 1 else str(day.day)
-        return self.day.format(day=number, month=self.months[day.month - 1], year=day.year)
+    @property
+    def tongue(self) -> Tongue:
+        """How the language writes dates and numbers."""
+        return tongue_of(self.language) or ENGLISH_TONGUE
+
+    @property
+    def direction(self) -> Direction:
+        """Which way the language is written."""
+        return self.tongue.direction
 
     def count(self, stories: int) -> str:
         """How many stories."""
-        return (self.story if stories == 1 else self.stories).format(count=stories)
+        number = self.tongue.number(stories)
+        return (self.story if self.tongue.is_one(stories) else self.stories).format(count=number)
+
+    def left_out(self, stories: int, site: str) -> str:
+        """How many more there are, and where."""
+        return self.more.format(count=self.tongue.number(stories), site=site)
+
+    def in_tongue(self, code: str) -> str:
+        """In which language something is to be read; "" when it has no name for that."""
+        name = self.tongue.language(code)
+        return self.in_language.format(language=name) if name else ""
 
 
 ENGLISH = Words(
     language="en",
-    months=tuple("January February March April May June July August September October November December".split()),
     issue="Issue {number}",
-    story="1 story",
+    story="{count} story",
     stories="{count} stories",
+    contents="In this issue",
+    lead="Editor’s choice",
     other="Other subjects",
     untitled="Untitled",
+    in_language="in {language}",
     tags="Tags",
     also_at="Also at",
     in_brief="In brief",
-    more="And {count} more at {site}",
-    shortened="Mail programs cut off long mails, so the older stories are listed by title only.",
+    more="And {count} more on the web, at {site}",
+    shortened="Mail programs cut off long mails, so the smaller stories are listed by title only.",
+    corrections="Corrections",
+    corrected="In issue {number} this was named “{title}”.",
     nothing="Nothing new since the last issue.",
     why="You receive {newsletter} because you subscribed to it at {site}.",
     questions="Questions and corrections",
@@ -66,20 +88,23 @@ ENGLISH = Words(
 )
 FRENCH = Words(
     language="fr",
-    months=tuple("janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split()),
-    first_day="1er",
     colon="\u00a0: ",
     issue="Numéro {number}",
-    story="1 publication",
+    story="{count} publication",
     stories="{count} publications",
+    contents="Dans ce numéro",
+    lead="Le choix de la rédaction",
     other="Autres sujets",
     untitled="Sans titre",
+    in_language="en {language}",
     tags="Mots-clés",
     also_at="Également chez",
     in_brief="En bref",
-    more="Et {count} de plus sur {site}",
+    more="Et {count} de plus en ligne, sur {site}",
     shortened="Les messageries coupent les messages trop longs\u00a0: "
-    "les publications les plus anciennes sont citées par leur titre seul.",
+    "les publications de moindre écho sont citées par leur titre seul.",
+    corrections="Rectificatifs",
+    corrected="Le numéro {number} l’annonçait sous le titre «\u00a0{title}\u00a0».",
     nothing="Rien de nouveau depuis le dernier numéro.",
     why="Vous recevez {newsletter} parce que vous y êtes abonné(e) sur {site}.",
     questions="Questions et corrections",
@@ -88,18 +113,21 @@ FRENCH = Words(
 )
 GERMAN = Words(
     language="de",
-    months=tuple("Januar Februar März April Mai Juni Juli August September Oktober November Dezember".split()),
-    day="{day}. {month} {year}",
     issue="Ausgabe {number}",
-    story="1 Beitrag",
+    story="{count} Beitrag",
     stories="{count} Beiträge",
+    contents="In dieser Ausgabe",
+    lead="Auswahl der Redaktion",
     other="Weitere Themen",
     untitled="Ohne Titel",
+    in_language="auf {language}",
     tags="Schlagwörter",
     also_at="Auch bei",
     in_brief="Kurz notiert",
-    more="Und {count} weitere auf {site}",
-    shortened="Mailprogramme schneiden lange Nachrichten ab; ältere Beiträge sind daher nur mit ihrem Titel genannt.",
+    more="Und {count} weitere im Netz auf {site}",
+    shortened="Mailprogramme schneiden lange Nachrichten ab; kleinere Beiträge sind daher nur mit ihrem Titel genannt.",
+    corrections="Berichtigungen",
+    corrected="In Ausgabe {number} hieß es „{title}“.",
     nothing="Nichts Neues seit der letzten Ausgabe.",
     why="Sie erhalten {newsletter}, weil Sie den Newsletter auf {site} abonniert haben.",
     questions="Fragen und Korrekturen",
@@ -108,19 +136,22 @@ GERMAN = Words(
 )
 SPANISH = Words(
     language="es",
-    months=tuple("enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre".split()),
-    day="{day} de {month} de {year}",
     issue="Número {number}",
-    story="1 publicación",
+    story="{count} publicación",
     stories="{count} publicaciones",
+    contents="En este número",
+    lead="Selección de la redacción",
     other="Otros temas",
     untitled="Sin título",
+    in_language="en {language}",
     tags="Etiquetas",
     also_at="También en",
     in_brief="En breve",
-    more="Y {count} más en {site}",
+    more="Y {count} más en la web, en {site}",
     shortened="Los programas de correo cortan los mensajes largos: "
-    "las publicaciones más antiguas figuran solo con su título.",
+    "las publicaciones de menor eco figuran solo con su título.",
+    corrections="Correcciones",
+    corrected="En el número {number} se titulaba «{title}».",
     nothing="Nada nuevo desde el último número.",
     why="Recibe {newsletter} porque se suscribió en {site}.",
     questions="Preguntas y correcciones",

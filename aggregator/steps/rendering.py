@@ -1,46 +1,46 @@
 """A Digest as mail: subject, HTML and text of one Issue, from templates that people may change.
 
 compose: ... selection > **rendering** > issue. Publishers' words come in as text and go out escaped; markup comes
-from the templates alone. What a template is given is `press/layout.py`'s `IssueView`.
+from the templates alone. What a template is given is `press/views.py`'s `IssueView`.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
-from dataclasses import fields
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-
-from css_inline import CSSInliner, InlineError
 
 from aggregator.errors import TemplateError
 from aggregator.model.channel import Site
 from aggregator.model.feed import Feed
-from aggregator.model.newsletter import UNSUBSCRIBE_PLACEHOLDER, Digest, Newsletter, Rendering
-from aggregator.press.layout import IssueView, Layout, PlaceView, SectionView, StoryView
-from aggregator.press.templating import Templates
-from aggregator.press.wording import words_for
+from aggregator.model.newsletter import UNSUBSCRIBE_PLACEHOLDER, Correction, Digest, Newsletter, Rendering
+from aggregator.press.desk import MAX_EXCERPT
+from aggregator.press.forms import MAX_HTML, Forms
+from aggregator.press.layout import Layout, Length
+from aggregator.press.samples import ISSUES
+from aggregator.press.views import IssueView
 
 HTML_TEMPLATE, TEXT_TEMPLATE = "issue.html", "issue.txt"
-MAX_HTML = 98_000
-"""Bytes; Gmail cuts a mail near 102,000, and each recipient's own address is longer than its placeholder."""
 MAX_BRIEF = 100
+EXCERPTS = (MAX_EXCERPT, 140, 80, 0)
+"""Characters of an excerpt, the fullest first: a mail that would be too long has fewer words before fewer Stories."""
+_FIRST_GUESS = 64
+"""Stories; about as many as fit."""
 
 _MAIL_ONLY = re.compile(r"<!--mail-only-->.*?<!--/mail-only-->\s*", re.DOTALL)
-_GIVEN = tuple(field.name for field in fields(IssueView))
 
 
 class Renderer:
     """Turns Digests into mails with one set of templates (source by file name); raises TemplateError.
 
-    The templates are tried on a sample first, so that a misspelt name fails at start and not when a mail is due.
+    The templates are tried on samples first, so that a misspelt name fails at start and not when a mail is due.
     """
 
     def __init__(self, sources: Mapping[str, str]) -> None:
-        self._templates = Templates(sources, given=_GIVEN)
-        self._inliner = CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
-        self._render(_SAMPLE)
+        self._forms = Forms(sources)
+        for sample in ISSUES:
+            self._render(sample)
 
     def render_issue(
         self,
@@ -51,40 +51,50 @@ class Renderer:
         feeds: Mapping[str, Feed],
         number: int,
         created_at: datetime,
+        note: str = "",
+        corrections: Sequence[Correction] = (),
     ) -> Rendering:
         """The mail of one Issue; the same arguments give the same bytes, and the HTML part is under 100 KB.
 
-        When it would be longer, the oldest Stories are named by title only, and past `MAX_BRIEF` counted.
+        When it would be longer, excerpts are shortened and then left out; after that the smallest Stories are named by
+        title only, and past `MAX_BRIEF` counted. `note`: an editor's words, plain text.
         """
-        layout = Layout(digest, newsletter, site=site, feeds=feeds, number=number, created_at=created_at)
-        return self._render(self._fitted(layout))
+        layout = Layout(
+            digest,
+            newsletter,
+            site=site,
+            feeds=feeds,
+            number=number,
+            created_at=created_at,
+            note=note,
+            corrections=corrections,
+        )
+        return self._render(layout.view(self._fitting(layout)))
 
-    def _fitted(self, layout: Layout) -> IssueView:
-        """The fullest view whose HTML is small enough."""
+    def _fitting(self, layout: Layout) -> Length:
+        """The fullest length whose HTML is small enough."""
 
-        def fits(view: IssueView) -> bool:
-            return len(self._html(view).encode()) <= MAX_HTML
+        def fits(length: Length) -> bool:
+            return len(self._forms.html(HTML_TEMPLATE, layout.view(length)).encode()) <= MAX_HTML
 
-        full = _most(len(layout.stories), lambda count: fits(layout.view(count, MAX_BRIEF)))
-        brief = MAX_BRIEF if full else _most(MAX_BRIEF, lambda count: fits(layout.view(0, count)))
-        return layout.view(full, brief)
+        fullest, *others = (Length(excerpt=excerpt, full=layout.places, brief=MAX_BRIEF) for excerpt in EXCERPTS)
+        if fits(fullest):
+            return fullest
+        full = _most(layout.places, lambda count: fits(Length(excerpt=0, full=count, brief=MAX_BRIEF)))
+        if full == layout.places:
+            return next(filter(fits, others))
+        brief = MAX_BRIEF if full else _most(MAX_BRIEF, lambda count: fits(Length(excerpt=0, full=0, brief=count)))
+        return Length(excerpt=0, full=full, brief=brief)
 
     def _render(self, view: IssueView) -> Rendering:
-        html = self._html(view)
-        text = self._templates.render(TEXT_TEMPLATE, _values(view))
+        html, text = self._forms.html(HTML_TEMPLATE, view), self._forms.text(TEXT_TEMPLATE, view)
         if len(html.encode()) > MAX_HTML:
-            raise TemplateError(f"{HTML_TEMPLATE}:1: is over {MAX_HTML:,} bytes even without stories")
+            noted = " with this editor's note" if view.note else ""
+            raise TemplateError(f"{HTML_TEMPLATE}:1: is over {MAX_HTML:,} bytes even without stories{noted}")
         for name, part in ((HTML_TEMPLATE, html), (TEXT_TEMPLATE, text)):
             if UNSUBSCRIBE_PLACEHOLDER not in part:
                 raise TemplateError(f"{name}:1: shows no {{{{ unsubscribe_url }}}}, and no mail may go out without it")
-        return Rendering(subject=view.subject, html=html, text=_tidy(text))
-
-    def _html(self, view: IssueView) -> str:
-        html = self._templates.render(HTML_TEMPLATE, _values(view))
-        try:
-            return self._inliner.inline(html)
-        except InlineError as error:
-            raise TemplateError(f"{HTML_TEMPLATE}:1: its styles cannot be read: {error}") from error
+        return Rendering(subject=view.subject, html=html, text=text)
 
 
 def for_archive(html: str) -> str:
@@ -92,47 +102,11 @@ def for_archive(html: str) -> str:
     return _MAIL_ONLY.sub("", html)
 
 
-def _values(view: IssueView) -> dict[str, object]:
-    return {name: getattr(view, name) for name in _GIVEN}
-
-
 def _most(limit: int, fits: Callable[[int], bool]) -> int:
-    """The largest number up to the limit that fits, or 0."""
-    return limit if fits(limit) else max(0, bisect_left(range(limit), True, key=lambda count: not fits(count)) - 1)
-
-
-def _tidy(text: str) -> str:
-    """Without spaces at line ends, and with one empty line at most between two others."""
-    return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t]+\n", "\n", text)).strip() + "\n"
-
-
-_PLACE = PlaceView(publisher="Publisher", host="example.org", url="https://example.org/")
-_STORY = StoryView(
-    title="Title",
-    at=_PLACE,
-    authors=("Author",),
-    date="1 January 2026",
-    tags=("Tag",),
-    excerpt="Excerpt.",
-    also_at=(_PLACE,),
-    language="ar",
-    direction="rtl",
-)
-_SAMPLE = IssueView(
-    words=words_for("en"),
-    subject="Subject",
-    preheader="Title",
-    title="Newsletter",
-    number="Issue 1",
-    date="1 January 2026",
-    count="3 stories",
-    sections=(SectionView(heading="Heading", stories=(_STORY,)),),
-    brief=(_STORY,),
-    left_out="And 1 more",
-    shortened=True,
-    why="Why.",
-    contact="desk@example.org",
-    site_title="Site",
-    site_url="https://example.org/",
-    browser_url="https://example.org/newsletters/sample/1",
-)
+    """The largest number up to the limit that fits, or 0; it is looked for among small ones first, which cost less."""
+    high = _FIRST_GUESS
+    while high < limit and fits(high):
+        high *= 2
+    if high >= limit and fits(limit):
+        return limit
+    return max(0, bisect_left(range(min(high, limit)), True, key=lambda count: not fits(count)) - 1)

@@ -9,19 +9,32 @@ import pytest
 from aggregator.model.entry import Tag
 from aggregator.model.newsletter import UNSUBSCRIBE_PLACEHOLDER, Section
 from aggregator.model.parsed import Link, Person, SafeHtml
-from tests.rendered import links, render, texts, titles, tree
-from tests.sample_digest import NEWSLETTER, SITE, digest_of, entry, full_digest, plain_digest, story
+from aggregator.press.layout import MAX_CORRECTIONS
+from tests.rendered import ISOLATES, links, render, texts, titles, tree
+from tests.sample_digest import (
+    NEWSLETTER,
+    NOTE,
+    SITE,
+    corrected,
+    digest_of,
+    entry,
+    full_digest,
+    plain_digest,
+    rich_digest,
+    story,
+)
 
 
 def test_a_story_shows_title_publisher_host_authors_date_excerpt_tags_and_where_else_it_is() -> None:
     made = render(full_digest())
-    block = " ".join(texts(made, "//td[.//h2//text() = 'Energy']"))
+    block = " ".join(texts(made, "//td[.//h3//text() = 'Gas storage before the winter']"))
     for words in (
         "Gas storage before the winter",
-        "Northern Institute (north.example.net) · Ada Moreau · Jon Li · 23 November 2026",
+        "Northern Institute (north.example.net) · Ada Moreau · Jon Li · Report · 23 November 2026",
         "A short account of Gas storage before the winter.",
         "Also at: Observatoire du Sud (sud.example.com)",
-        "Tags: Report",
+        "Netze & Speicher: <Ausbau> vor 2030",
+        "Haus für Außenpolitik (north.example.net) · 23 November 2026 · in German",
     ):
         assert words in block
     assert "https://sud.example.com/gaz?a=1&b=2" in links(made)
@@ -30,14 +43,19 @@ def test_a_story_shows_title_publisher_host_authors_date_excerpt_tags_and_where_
 def test_headings_tell_the_structure_without_a_gap() -> None:
     made = render(full_digest())
     found = [(element.tag, element.text_content()) for element in tree(made).xpath("//h1 | //h2 | //h3")]
-    assert found[:3] == [("h1", "The week in think tanks"), ("h2", "Energy"), ("h3", "Gas storage before the winter")]
-    assert [tag for tag, _ in found] == ["h1", "h2", "h3", "h3", "h2", "h3", "h3", "h3", "h2"]
+    assert found[:4] == [
+        ("h1", "The week in think tanks"),
+        ("h2", "In this issue"),
+        ("h2", "Energy"),
+        ("h3", "Gas storage before the winter"),
+    ]
+    assert [tag for tag, _ in found] == ["h1", "h2", "h2", "h3", "h3", "h2", "h3", "h3", "h3", "h2"]
     alone = render(plain_digest(2))
     assert [element.tag for element in tree(alone).xpath("//h1 | //h2 | //h3")] == ["h1", "h2", "h2"]
 
 
 def test_stories_without_a_tag_stand_under_a_heading_of_ours_only_beside_others() -> None:
-    assert texts(render(full_digest()), "//h2") == ["Energy", "Other subjects", "In brief"]
+    assert texts(render(full_digest()), "//h2") == ["In this issue", "Energy", "Other subjects", "In brief"]
     assert "Other subjects" not in render(plain_digest(2)).html
 
 
@@ -48,10 +66,12 @@ def test_the_tag_that_the_heading_says_is_not_repeated() -> None:
     assert "Tags: Trade\n" in made.text
 
 
-def test_few_tags_are_shown_the_kind_first_and_never_the_publisher() -> None:
+def test_few_tags_are_shown_the_kind_apart_and_never_the_publisher() -> None:
     names = ("publisher:north", "category:blog", "region:asia", "country:jp", "topic:trade", "type:report")
     told = story(1, entry("Paper", tags=tuple(Tag(name=name, origin="rule") for name in names)))
-    assert "Tags: Report, Trade, JP\n" in render(digest_of([told])).text
+    text = render(digest_of([told])).text
+    assert "Tags: Trade, Japan, Asia\n" in text
+    assert "(north.example.net) · Report · 23 November 2026\n" in text
 
 
 def test_a_tag_given_twice_in_other_words_is_shown_once() -> None:
@@ -110,7 +130,7 @@ def test_a_story_also_at_a_place_without_an_address_names_it() -> None:
 
 def test_a_feed_that_is_no_longer_configured_is_named_by_its_host() -> None:
     made = render(digest_of([story(1, entry("Paper")), story(2, entry("Other", links=()))]), feeds={})
-    assert "north.example.net (north.example.net) · " in made.text
+    assert "\nnorth.example.net · 23" in made.text
     assert "\nnorth · " in made.text
 
 
@@ -124,7 +144,8 @@ def test_a_feed_that_is_no_longer_configured_is_named_by_its_host() -> None:
         ("fr", ("24 novembre 2026 · Numéro 12 · 6 publications", "Également chez\u00a0: ", "En bref", "Se désabonner")),
         ("de", ("24. November 2026 · Ausgabe 12 · 6 Beiträge", "Auch bei: ", "Kurz notiert", "Abbestellen")),
         ("es", ("24 de noviembre de 2026 · Número 12 · 6 publicaciones", "También en: ", "En breve", "Darse de baja")),
-        ("it", ("24 November 2026 · Issue 12 · 6 stories", "Unsubscribe")),
+        ("it", ("24 novembre 2026 · Issue 12 · 6 stories", "Unsubscribe")),
+        ("en-US", ("November 24, 2026 · Issue 12 · 6 stories", "Unsubscribe")),
     ],
 )
 def test_our_own_words_are_in_the_language_of_the_newsletter(language: str, words: Sequence[str]) -> None:
@@ -133,7 +154,9 @@ def test_our_own_words_are_in_the_language_of_the_newsletter(language: str, word
     for phrase in words:
         assert phrase in shown
         assert phrase.strip() in made.text
-    assert tree(made).get("lang") == (language if language != "it" else "en")
+    assert tree(made).get("lang") == language
+    ours = {(e.get("lang"), e.get("dir")) for e in tree(made).xpath("//a[text() = 'Unsubscribe']")}
+    assert ours == ({("en", None)} if language == "it" else {(None, None)} if language[:2] == "en" else set())
 
 
 def test_texts_in_another_language_say_so_and_run_their_way() -> None:
@@ -234,3 +257,113 @@ def test_the_preheader_goes_on_where_the_subject_ends() -> None:
     assert "Paper 0" in made.subject
     assert shown.startswith("Paper 1: ")
     assert len(shown) <= 140
+
+
+# --- contents, note, corrections ------------------------------------------------------------------------------------
+
+
+def test_the_contents_lead_to_each_section_and_count_its_stories() -> None:
+    made = render(rich_digest(), corrections=corrected())
+    lines = texts(made, "//ul[@class='toc']/li")
+    assert lines == [
+        "Editor’s choice (1)",
+        "Energy (2)",
+        "Trade and sanctions (3)",
+        "Other subjects (1)",
+        "Corrections (2)",
+        "In brief (5)",
+    ]
+    for href, line in zip(tree(made).xpath("//ul[@class='toc']//a/@href"), lines, strict=True):
+        (anchor,) = tree(made).xpath(f"//a[@name='{href[1:]}']")
+        assert (anchor.text, anchor.get("href")) == (None, None)
+        assert anchor.getnext().text_content().translate(ISOLATES) == line.rpartition(" ")[0]
+    assert "\nIn this issue\n" + "".join(f"- {line}\n" for line in lines) in made.text
+
+
+def test_one_section_needs_no_contents() -> None:
+    made = render(plain_digest(3), corrections=corrected())
+    assert tree(made).xpath("//ul[@class='toc']") == []
+    assert "In this issue" not in made.text
+
+
+def test_what_an_editor_chose_leads_the_issue_and_its_subject() -> None:
+    chosen, other = story(1, entry("Chosen")), story(2, entry("Other"))
+    made = render(digest_of([other], lead=(chosen,)))
+    assert texts(made, "//h2") == ["In this issue", "Editor’s choice", "Other subjects"]
+    assert titles(made) == ["Chosen", "Other"]
+    assert made.subject == "The week in think tanks: Chosen"
+
+
+def test_a_note_stands_on_top_of_both_parts_with_its_links() -> None:
+    made = render(rich_digest(), note=NOTE)
+    assert texts(made, "//p[@class='n']")[0] == "Dear readers,"
+    assert tree(made).xpath("//p[@class='n']//a/@href") == ["https://north.example.net/tallinn"]
+    body = tree(made).text_content()
+    assert body.index("Dear readers") < body.index("In this issue") < body.index("Editor’s choice")
+    assert made.text.index("Dear readers") < made.text.index("In this issue")
+    assert "https://north.example.net/tallinn (with a map)." in made.text
+
+
+def test_corrections_say_what_is_right_and_what_was_said_in_which_issue() -> None:
+    made = render(plain_digest(1), corrections=corrected())
+    assert texts(made, "//h2")[-1] == "Corrections"
+    first, second = texts(made, "//li")
+    assert first.endswith("In issue 11 this was named “Growth of 15 per cent”.")
+    assert second.startswith("Retracted: the cost of the wallHaus für Außenpolitik (north.example.net)")
+    assert "https://north.example.net/papers/growth-of-1-5-per-cent-in-2027" in links(made)
+    assert "  In issue 11 this was named “Growth of 15 per cent”.\n" in made.text
+
+
+def test_many_corrections_are_counted_past_the_limit() -> None:
+    many = [replace(corrected()[0], story=story(n, entry(f"Paper {n}"))) for n in range(MAX_CORRECTIONS + 7)]
+    made = render(plain_digest(1), corrections=many)
+    assert len(tree(made).xpath("//li")) == MAX_CORRECTIONS
+    assert "And 7 more on the web" in made.text
+
+
+# --- languages ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("language", "reading"),
+    [("en", "in German"), ("fr", "en allemand"), ("de", ""), ("es", "en alemán"), ("it", "in German")],
+)
+def test_the_language_to_read_in_is_named_in_words_when_it_is_another(language: str, reading: str) -> None:
+    told = story(1, entry("Netze", feed_id="haus"))
+    lines = render(digest_of([told]), replace(NEWSLETTER, language=language)).text.splitlines()
+    line = next(line for line in lines if line.startswith("Haus"))
+    assert line.split("2026")[1] == (f" · {reading}" if reading else "")
+
+
+@pytest.mark.parametrize(("language", "heading"), [("en", "Japan"), ("fr", "Japon"), ("it", "Giappone")])
+def test_countries_have_their_names_in_the_language_of_the_newsletter(language: str, heading: str) -> None:
+    told = story(1, entry("Paper", tags=(Tag(name="country:jp", origin="rule", label="Japan"),)))
+    made = render(
+        digest_of([told], sections=(Section(heading="Japan", tag="country:jp", stories=(told,)),)),
+        replace(NEWSLETTER, language=language),
+    )
+    assert texts(made, "//h2[@class='s']") == [heading]
+    assert "Tags" not in made.text
+
+
+@pytest.mark.parametrize("language", ["ar", "he", "fa"])
+def test_a_newsletter_that_runs_right_to_left_is_mirrored_and_our_words_are_not(language: str) -> None:
+    made = render(rich_digest(), replace(NEWSLETTER, language=language), note=NOTE, corrections=corrected())
+    page = tree(made)
+    assert (page.get("lang"), page.get("dir")) == (language, "rtl")
+    assert {table.get("dir") for table in page.xpath("//table")} == {"rtl"}
+    assert "text-align: left" not in made.html
+    assert "padding-left: 18px;" not in made.html
+    for words in ("In this issue", "Corrections", "In brief"):
+        (heading,) = page.xpath(f"//h2[.//text() = '{words}']")
+        assert (heading.get("lang"), heading.get("dir")) == ("en", "ltr")
+    german = page.xpath("//h3[contains(., 'Netze')]")[0]
+    assert (german.get("lang"), german.get("dir")) == ("de", "ltr")
+    arabic = page.xpath("//h3[contains(., 'أمن')]")[0]
+    assert (arabic.get("lang"), arabic.get("dir")) == (None if language == "ar" else "ar", None)
+
+
+def test_a_language_nobody_knows_is_english() -> None:
+    made = render(full_digest(), replace(NEWSLETTER, language="qqq"))
+    assert tree(made).get("lang") == "en"
+    assert "24 November 2026 · Issue 12 · 6 stories" in made.text

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
-from datetime import date
 
 import pytest
 
@@ -31,29 +30,31 @@ def test_a_language_is_found_by_its_code_and_others_get_english(language: str, f
 
 
 @pytest.mark.parametrize(
-    ("language", "day", "text"),
+    ("language", "count", "text"),
     [
-        ("en", date(2026, 11, 24), "24 November 2026"),
-        ("en", date(2026, 5, 1), "1 May 2026"),
-        ("fr", date(2026, 8, 1), "1er août 2026"),
-        ("fr", date(2026, 2, 21), "21 février 2026"),
-        ("de", date(2026, 3, 1), "1. März 2026"),
-        ("es", date(2026, 9, 30), "30 de septiembre de 2026"),
+        ("en", 0, "0 stories"),
+        ("en", 1, "1 story"),
+        ("en", 2, "2 stories"),
+        ("en", 12_345, "12,345 stories"),
+        ("fr", 0, "0 publication"),
+        ("fr", 1, "1 publication"),
+        ("fr", 2, "2 publications"),
+        ("fr", 12_345, "12\u202f345 publications"),
+        ("de", 1, "1 Beitrag"),
+        ("de", 12_345, "12.345 Beiträge"),
+        ("es", 0, "0 publicaciones"),
+        ("es", 1, "1 publicación"),
+        ("es", 12_345, "12.345 publicaciones"),
     ],
 )
-def test_a_date_is_written_as_its_language_does(language: str, day: date, text: str) -> None:
-    assert words_for(language).on(day) == text
+def test_stories_are_counted_as_the_language_does(language: str, count: int, text: str) -> None:
+    assert words_for(language).count(count) == text
 
 
 @ALL
-def test_a_year_has_twelve_different_months(words: Words) -> None:
-    assert len(set(words.months)) == 12
-
-
-@ALL
-def test_one_story_is_not_counted_as_many(words: Words) -> None:
-    assert words.count(1) != words.count(2).replace("2", "1")
-    assert words.count(0).startswith("0 ")
+def test_a_language_is_named_in_a_phrase_of_ours_and_an_unknown_one_not(words: Words) -> None:
+    assert words.in_tongue("pt-br") == words.in_language.format(language=words.tongue.language("pt"))
+    assert words.in_tongue("qqq") == ""
 
 
 @ALL
