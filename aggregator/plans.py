@@ -17,6 +17,7 @@ from aggregator.model.channel import Channel
 from aggregator.settings.loading import template_files
 from aggregator.settings.values import Settings
 from aggregator.steps.dkim import DkimSigner
+from aggregator.steps.notices import NoticeRenderer
 from aggregator.steps.rendering import Renderer
 from aggregator.steps.signing import Signer
 from aggregator.steps.tagging.renewing import version_of
@@ -74,6 +75,15 @@ def signer_of(settings: Settings, domain: str) -> DkimSigner | None:
 
 
 def read_templates(settings: Settings) -> Renderer:
-    """The templates of letters, read and tried; raises TemplateError."""
+    """The templates of Issues, read and tried; raises TemplateError."""
+    return Renderer(_mail_sources(settings))
+
+
+def read_notices(settings: Settings) -> NoticeRenderer:
+    """The templates of notices, read and tried; raises TemplateError."""
+    return NoticeRenderer(_mail_sources(settings))
+
+
+def _mail_sources(settings: Settings) -> dict[str, str]:
     files = template_files("mail", settings.templates)
-    return Renderer({name: file.read_text(encoding="utf-8") for name, file in files.items()})
+    return {name: file.read_text(encoding="utf-8") for name, file in files.items()}

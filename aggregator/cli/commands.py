@@ -26,7 +26,7 @@ from aggregator.cli.session import live_runtime_of, runtime_of, settings_of
 from aggregator.demo.script import run_demo
 from aggregator.demo.summary import as_lines
 from aggregator.model.poll import RefreshReport
-from aggregator.plans import read_templates
+from aggregator.plans import read_notices, read_templates
 from aggregator.settings.advice import advice
 from aggregator.web.export import export
 from aggregator.web.serve import context_of, listen, serve
@@ -198,6 +198,7 @@ def check(context: typer.Context, as_json: Json = False) -> None:
     """Validate feeds.yaml and the templates, and say what has to change before mail goes out; writes nothing."""
     settings = settings_of(context)
     read_templates(settings)
+    read_notices(settings)
     try_pages(settings.templates)
     counts = {
         "feeds": len(settings.feeds),

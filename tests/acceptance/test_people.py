@@ -123,5 +123,8 @@ def test_an_issue_is_made_by_a_template_of_ones_own(wire: Wire) -> None:
         assert (wire.folder / "own-preview" / "weekly.txt").read_text().startswith("Ours is issue Issue 1.")
         (own / "issue.txt").write_text("{{ nubmer }} {{ unsubscribe_url }}")
         assert "issue.txt:1: 'nubmer'" in wire.run("check", code=2).stderr
+        (own / "issue.txt").unlink()
+        (own / "notice.txt").write_text("{{ heading }}\n{{ headin }}\n")
+        assert "notice.txt:2: 'headin' is not a name that templates are given" in wire.run("check", code=2).stderr
     finally:
         del wire.env["AGGREGATOR_TEMPLATES"]
