@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -20,25 +20,19 @@ from typing import Self
 import structlog
 
 from aggregator.adapters.fetcher import AiohttpFetcher
-from aggregator.adapters.mailer import OutboxMailer, SmtpMailer
 from aggregator.adapters.parser_pool import ParserPool
-from aggregator.adapters.store.deliveries import SqlDeliveryStore
 from aggregator.adapters.store.engine import open_database
 from aggregator.adapters.store.entries import SqlEntryStore
 from aggregator.adapters.store.facts import SqlFactStore
 from aggregator.adapters.store.feeds import SqlFeedStore
 from aggregator.adapters.store.kinship import SqlFoldStore
 from aggregator.adapters.store.migrate import migrate
-from aggregator.adapters.store.newsletters import SqlNewsletterStore
 from aggregator.adapters.store.publications import SqlPublicationStore
 from aggregator.adapters.store.search import SqlSearchStore
 from aggregator.adapters.store.stories import SqlStoryStore
-from aggregator.adapters.store.subscribers import SqlSubscriberStore
 from aggregator.adapters.store.tags import SqlTagStore
 from aggregator.adapters.worker_lock import worker_lock
 from aggregator.errors import AggregatorError, ConfigError, NotFoundError, Problem, StoreError
-from aggregator.flows.compose import ComposePorts, compose, compose_one, preview
-from aggregator.flows.deliver import DeliverPorts, deliver, sample_letter, send_test
 from aggregator.flows.finding import FindPorts, find
 from aggregator.flows.indexing import catch_up
 from aggregator.flows.ingest import ingest
@@ -46,20 +40,17 @@ from aggregator.flows.publish import PublishPorts, build, publish
 from aggregator.flows.refold import RefoldPorts
 from aggregator.flows.refresh import Progress, RefreshPorts, refresh
 from aggregator.flows.retag import Retagging, retag
-from aggregator.flows.subscribe import SubscribePorts, add_one, import_csv
+from aggregator.mailroom import Mailroom
 from aggregator.model.applied import Applied
 from aggregator.model.channel import Channel, Format, Publication
-from aggregator.model.delivery import DeliveryReport, ImportReport, SendResult, Subscription
 from aggregator.model.feed import FeedState
 from aggregator.model.indexed import Finding, Order
-from aggregator.model.newsletter import Issue
 from aggregator.model.poll import RefreshReport
 from aggregator.model.vitals import Health
 from aggregator.plans import EVERYTHING, Plans
-from aggregator.ports import Mailer, PublicationStore
+from aggregator.ports import PublicationStore
 from aggregator.query.grammar import parse_query
 from aggregator.query.matching import Query
-from aggregator.schedule import next_run, next_runs
 from aggregator.settings.loading import ensure_secret
 from aggregator.settings.values import Polling, Settings
 from aggregator.steps.signing import Signer
@@ -68,7 +59,6 @@ log = structlog.get_logger()
 
 READER = f"aggregator {version('aggregator')}, feedparser {version('feedparser')}"
 """What reads documents: another may see more in what is unchanged."""
-OUTBOX = "outbox"
 BEFORE_A_SEARCH, IN_A_TICK = 500, 5_000
 """Stories that the search index takes in at most, where somebody waits for it and where nobody does."""
 
@@ -96,17 +86,21 @@ class Runtime:
         self.stories = SqlStoryStore(self.database)
         self.search = SqlSearchStore(self.database)
         self.publications = SqlPublicationStore(self.database)
-        self.newsletters = SqlNewsletterStore(self.database)
-        self.subscribers = SqlSubscriberStore(self.database)
-        self.deliveries = SqlDeliveryStore(self.database)
         self.facts = SqlFactStore(self.database)
-        self.mailer = _mailer(settings)
         self._one_poll = threading.Lock()
         self._fetcher: AiohttpFetcher | None = None
         self._parser: ParserPool | None = None
         self._limits: Polling | None = None
         self._follows = False
         self.plans, self.settings = Plans(settings, self.signer), settings
+        self.mail = Mailroom(
+            self.database,
+            settings,
+            clock=self.clock,
+            stopping=self.stopping,
+            plans=lambda: self.plans,
+            current=lambda: self.settings,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -125,15 +119,10 @@ class Runtime:
 
     def interrupt(self) -> None:
         """Cut short what is under way: polls stay due, a letter at hand ends as what it then is."""
-        for adapter in (self._fetcher, self._parser, self.mailer):
+        for adapter in (self._fetcher, self._parser, self.mail.mailer):
             if adapter is not None:
                 adapter.close()
         self._fetcher = self._parser = None
-
-    @property
-    def outbox(self) -> Path | None:
-        """Where letters go when no mail server is named."""
-        return None if self.settings.smtp_url else Path(self.settings.data_dir) / OUTBOX
 
     # --- the configuration ------------------------------------------------------------------------
 
@@ -173,21 +162,9 @@ class Runtime:
         self.config_problems = (problem,)
 
     def _follow(self, settings: Settings) -> None:
-        letters = settings.newsletters
         self.feeds.sync(settings.feeds, self.clock.now(), reader=READER)
-        now = self.clock.now()
-        self.newsletters.sync(letters, lambda letter: next_runs(letter, now), self.stories.last_seq())
-        self.facts.record_applied(Applied(channels=settings.channels, newsletters=letters))
-
-    def demand_newsletter(self, newsletter_id: str) -> None:
-        """Raises NotFoundError for one that neither feeds.yaml names nor the database knows."""
-        if self.settings.newsletter(newsletter_id) is None:
-            self.newsletters.slot(newsletter_id)
-
-    def _begin_newsletter(self, newsletter_id: str) -> None:
-        """Let one that this feeds.yaml names have its place in the database, whatever file that follows."""
-        if letter := self.settings.newsletter(newsletter_id):
-            self.newsletters.begin(letter, next_run(letter, self.clock.now()), self.stories.last_seq())
+        self.mail.follow(settings)
+        self.facts.record_applied(Applied(channels=settings.channels, newsletters=settings.newsletters))
 
     def feed_states(self) -> Sequence[FeedState]:
         """How the feeds of this feeds.yaml fare, in the order of their ids; those never followed are new."""
@@ -305,62 +282,6 @@ class Runtime:
         """Have the search index take in what is new."""
         catch_up(self.search, at_most=IN_A_TICK, should_stop=self.stopping.is_set)
 
-    # --- newsletters ------------------------------------------------------------------------------
-
-    def _compose_ports(self) -> ComposePorts:
-        return ComposePorts(newsletters=self.newsletters, stories=self.stories, clock=self.clock)
-
-    def compose(self) -> tuple[Issue, ...]:
-        """Close the Issues that are due."""
-        return compose(self._compose_ports(), self.plans.compose, should_stop=self.stopping.is_set)
-
-    def compose_now(self, newsletter_id: str) -> Issue | None:
-        """Close one Issue before its time; None when there is nothing to send. Raises NotFoundError."""
-        self._begin_newsletter(newsletter_id)
-        return compose_one(self._compose_ports(), self.plans.compose, newsletter_id)
-
-    def preview_issue(self, newsletter_id: str) -> Issue:
-        """What the next Issue would be now, not stored; raises NotFoundError."""
-        return preview(self._compose_ports(), self.plans.compose, newsletter_id)
-
-    def sample_letter(self, issue: Issue) -> bytes:
-        """What a reader of this Issue gets, addressed to its own sender."""
-        return sample_letter(self.plans.deliver, issue, self.plans.deliver.newsletters[issue.newsletter_id].address)
-
-    def send_test(self, newsletter_id: str, email: str) -> SendResult:
-        """Send what the next Issue would be now to one address, as a test; raises NotFoundError, UsageError."""
-        return send_test(self.mailer, self.plans.deliver, self.preview_issue(newsletter_id), email)
-
-    def deliver(self) -> DeliveryReport:
-        """Send what is due."""
-        ports = DeliverPorts(
-            deliveries=self.deliveries, newsletters=self.newsletters, mailer=self.mailer, clock=self.clock
-        )
-        report = deliver(ports, self.plans.deliver, should_stop=self.stopping.is_set, wait=self.stopping.wait)
-        if report.paused and not self.stopping.is_set():
-            self.facts.record_unsent(self.clock.now())
-        elif report.accepted or report.refused or report.deferred:
-            self.facts.record_sent()
-        return report
-
-    def _subscribe_ports(self) -> SubscribePorts:
-        return SubscribePorts(subscribers=self.subscribers, newsletters=self.newsletters, clock=self.clock)
-
-    def add_subscriber(self, email: str, name: str | None, newsletter_id: str, source: str) -> Subscription | None:
-        """Subscribe a person who agreed; the subscription that stands already, if one does. Raises UsageError."""
-        self._begin_newsletter(newsletter_id)
-        return add_one(self._subscribe_ports(), email=email, name=name, newsletter_id=newsletter_id, source=source)
-
-    def import_subscribers(
-        self, lines: Iterable[str], file: str, newsletter_id: str, source: str, *, dry_run: bool
-    ) -> ImportReport:
-        """Subscribe the people of a CSV file; raises UsageError."""
-        self.demand_newsletter(newsletter_id)
-        if not dry_run:
-            self._begin_newsletter(newsletter_id)
-        ports = self._subscribe_ports()
-        return import_csv(ports, lines, file=file, newsletter_id=newsletter_id, source=source, dry_run=dry_run)
-
     # --- the worker -------------------------------------------------------------------------------
 
     def exclusive(self) -> AbstractContextManager[None]:
@@ -375,7 +296,7 @@ class Runtime:
             unsent_since=self.facts.unsent_since(),
             problems=self.config_problems,
             feeds=Counter(state.status for state in self.feeds.states()),
-            deliveries=self.deliveries.counts(),
+            deliveries=self.mail.deliveries.counts(),
             sends_mail=self.settings.smtp_url is not None,
         )
 
@@ -384,12 +305,6 @@ def fetcher_of(polling: Polling, contact: str) -> AiohttpFetcher:
     """A fetcher that gives our name and how we are reached."""
     agent = f"aggregator/{version('aggregator')} ({contact})"
     return AiohttpFetcher(polling, user_agent=agent, now=SystemClock().now)
-
-
-def _mailer(settings: Settings) -> Mailer:
-    if settings.smtp_url:
-        return SmtpMailer(settings.smtp_url)
-    return OutboxMailer(Path(settings.data_dir) / OUTBOX)
 
 
 def _same(known: FeedState, new: FeedState) -> bool:

@@ -89,9 +89,9 @@ class Worker:
         """Have the database follow feeds.yaml, and name what the last worker left in doubt; only once nobody else works
         on it."""
         self._runtime.follow()
-        if doubtful := self._runtime.deliveries.recover(self._started):
+        if doubtful := self._runtime.mail.deliveries.recover(self._started):
             log.warning("deliveries.uncertain", count=doubtful, why="a worker ended while it sent them")
-        if folder := self._runtime.outbox:
+        if folder := self._runtime.mail.outbox:
             log.warning("mail.outbox", folder=str(folder), why="no mail server is named")
 
     def poll(self) -> None:
@@ -154,11 +154,11 @@ class Worker:
     def compose(self) -> None:
         """Close Issues that are due, once the first round is done or has had its time."""
         if self._first_round.is_set() or self._runtime.clock.now() - self._started > FIRST_ROUND:
-            self._runtime.compose()
+            self._runtime.mail.compose()
 
     def deliver(self) -> None:
         """Send what is due, unless a fault of ours was met a moment ago."""
-        self._carefully("deliver", self._runtime.deliver)
+        self._carefully("deliver", self._runtime.mail.deliver)
 
     def _carefully(self, name: str, task: Callable[[], object]) -> None:
         now, fault_at = self._runtime.clock.now(), self._faults.get(name)

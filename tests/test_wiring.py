@@ -104,8 +104,8 @@ def sender(tmp_path: Path) -> Iterator[Runtime]:
     }
     with Runtime(load_settings(path, environment)) as runtime:
         runtime.prepare()
-        runtime.add_subscriber("ana@reader.example", None, "weekly", "paper form")
-        runtime.compose_now("weekly")
+        runtime.mail.add_subscriber("ana@reader.example", None, "weekly", "paper form")
+        runtime.mail.compose_now("weekly")
         yield runtime
 
 

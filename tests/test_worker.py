@@ -46,7 +46,7 @@ def runtime(server: FetchServer, tmp_path: Path) -> Iterator[Runtime]:
     environ = {"AGGREGATOR_DATABASE": f"sqlite:///{tmp_path}/wire.db", "AGGREGATOR_SECRET": "known to tests only"}
     with Runtime(load_settings(path, environ)) as runtime:
         runtime.clock = FrozenClock()  # type: ignore[assignment]
-        runtime.mailer = ScriptedMailer()
+        runtime.mail.mailer = ScriptedMailer()
         runtime.migrate()
         yield runtime
 
@@ -65,13 +65,13 @@ def worker(runtime: Runtime) -> Worker:
 
 
 def letter(runtime: Runtime) -> DeliveryState:
-    (row,) = runtime.deliveries.for_issue(1)
+    (row,) = runtime.mail.deliveries.for_issue(1)
     return row.state
 
 
 def queue(runtime: Runtime) -> None:
-    runtime.add_subscriber("ana@reader.example", None, "weekly", "form")
-    assert runtime.compose_now("weekly") is not None
+    runtime.mail.add_subscriber("ana@reader.example", None, "weekly", "form")
+    assert runtime.mail.compose_now("weekly") is not None
 
 
 # --- beginning ------------------------------------------------------------------------------------
@@ -80,7 +80,7 @@ def queue(runtime: Runtime) -> None:
 def test_who_begins_follows_the_file_and_names_what_the_last_left_in_doubt(runtime: Runtime) -> None:
     runtime.follow()
     queue(runtime)
-    assert runtime.deliveries.claim(START, ["weekly"]) is not None
+    assert runtime.mail.deliveries.claim(START, ["weekly"]) is not None
     with runtime.database.write() as connection:
         connection.exec_driver_sql("UPDATE feeds SET active = false")
     Worker(runtime).begin()
@@ -250,10 +250,10 @@ def test_issues_wait_for_the_first_round(runtime: Runtime, worker: Worker, clock
     again = Worker(runtime)
     again.begin()
     again.compose()
-    assert runtime.newsletters.issue("weekly", 1) is None
+    assert runtime.mail.newsletters.issue("weekly", 1) is None
     again.poll()
     again.compose()
-    issue = runtime.newsletters.issue("weekly", 1)
+    issue = runtime.mail.newsletters.issue("weekly", 1)
     assert issue is not None
     assert len(issue.story_ids) == 1
 
@@ -263,10 +263,10 @@ def test_but_they_do_not_wait_for_ever(runtime: Runtime, worker: Worker, clock: 
     again = Worker(runtime)
     clock.advance(minutes=60)
     again.compose()
-    assert runtime.newsletters.issue("weekly", 1) is None
+    assert runtime.mail.newsletters.issue("weekly", 1) is None
     clock.advance(minutes=1)
     again.compose()
-    assert runtime.newsletters.issue("weekly", 1) is not None
+    assert runtime.mail.newsletters.issue("weekly", 1) is not None
 
 
 def test_a_worker_that_was_stopped_in_its_first_round_composes_nothing(
@@ -277,7 +277,7 @@ def test_a_worker_that_was_stopped_in_its_first_round_composes_nothing(
     again = Worker(runtime)
     again.poll()
     again.compose()
-    assert runtime.newsletters.issue("weekly", 1) is None
+    assert runtime.mail.newsletters.issue("weekly", 1) is None
 
 
 # --- faults ---------------------------------------------------------------------------------------
@@ -291,9 +291,9 @@ def test_after_a_fault_of_ours_no_letter_is_sent_for_a_while(
     runtime: Runtime, worker: Worker, clock: FrozenClock
 ) -> None:
     queue(runtime)
-    runtime.add_subscriber("bob@reader.example", None, "weekly", "form")
-    assert runtime.compose_now("weekly") is not None
-    runtime.mailer = mailer = ScriptedMailer(on_send=broken)
+    runtime.mail.add_subscriber("bob@reader.example", None, "weekly", "form")
+    assert runtime.mail.compose_now("weekly") is not None
+    runtime.mail.mailer = mailer = ScriptedMailer(on_send=broken)
     with pytest.raises(TypeError):
         worker.deliver()
     worker.deliver()
@@ -303,7 +303,7 @@ def test_after_a_fault_of_ours_no_letter_is_sent_for_a_while(
     mailer.on_send = lambda: None
     clock.advance(minutes=1)
     worker.deliver()
-    assert runtime.deliveries.counts() == {DeliveryState.UNCERTAIN: 1, DeliveryState.ACCEPTED: 2}
+    assert runtime.mail.deliveries.counts() == {DeliveryState.UNCERTAIN: 1, DeliveryState.ACCEPTED: 2}
 
 
 @pytest.mark.parametrize(("error", "tries"), [(TypeError("of ours"), 1), (StoreError("database: locked"), 2)])
@@ -332,11 +332,11 @@ def test_a_fault_seen_by_a_clock_that_was_ahead_holds_nothing_up(
 ) -> None:
     clock.advance(days=3650)
     queue(runtime)
-    runtime.mailer = mailer = ScriptedMailer(on_send=broken)
+    runtime.mail.mailer = mailer = ScriptedMailer(on_send=broken)
     with pytest.raises(TypeError):
         worker.deliver()
     clock.moment = START
-    assert runtime.compose_now("weekly") is not None
+    assert runtime.mail.compose_now("weekly") is not None
     mailer.on_send = lambda: None
     worker.deliver()
     assert len(mailer.sent) == 2
@@ -349,17 +349,17 @@ def test_the_whole_worker_polls_publishes_composes_and_sends_until_it_is_told_to
     runtime: Runtime, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runtime.follow()
-    runtime.add_subscriber("ana@reader.example", None, "weekly", "form")
+    runtime.mail.add_subscriber("ana@reader.example", None, "weekly", "form")
     clock.advance(days=1)
     for name in ("POLL", "INDEX", "PUBLISH", "RETAG", "COMPOSE", "DELIVER"):
         monkeypatch.setattr(module, name, timedelta(seconds=0.2))
     with working(runtime):
-        until(lambda: runtime.deliveries.counts() == {DeliveryState.ACCEPTED: 1})
+        until(lambda: runtime.mail.deliveries.counts() == {DeliveryState.ACCEPTED: 1})
         until(lambda: "feed.atom" in runtime.publications.etags())
         until(lambda: not runtime.search.stale(1))
         assert not runtime.stopping.is_set()
     assert runtime.stopping.is_set()
-    assert b"Paper 1" in runtime.mailer.sent[0][2]  # type: ignore[attr-defined]
+    assert b"Paper 1" in runtime.mail.mailer.sent[0][2]  # type: ignore[attr-defined]
 
 
 def test_work_that_does_not_end_is_cut_short(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:

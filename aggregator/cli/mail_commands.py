@@ -33,8 +33,8 @@ def list_newsletters(context: typer.Context, as_json: Json = False) -> None:
                 "id": letter.id,
                 "title": letter.title,
                 "schedule": f"{letter.schedule} ({letter.timezone})",
-                "subscriptions": len(runtime.subscribers.subscriptions(letter.id)),
-                "issues": len(runtime.newsletters.issues(letter.id)),
+                "subscriptions": len(runtime.mail.subscribers.subscriptions(letter.id)),
+                "issues": len(runtime.mail.newsletters.issues(letter.id)),
             }
             for letter in runtime.settings.newsletters
         ]
@@ -55,8 +55,8 @@ def preview(
 ) -> None:
     """Write the next issue as .html and .txt, and as a letter (.eml); sends and stores nothing."""
     with runtime_of(context) as runtime:
-        issue = runtime.preview_issue(newsletter)
-        letter, polled = runtime.sample_letter(issue), runtime.stories.last_seq() > 0
+        issue = runtime.mail.preview(newsletter)
+        letter, polled = runtime.mail.sample_letter(issue), runtime.stories.last_seq() > 0
     parts = {".html": issue.rendering.html.encode(), ".txt": issue.rendering.text.encode(), ".eml": letter}
     files = _write(folder, {f"{newsletter}{suffix}": content for suffix, content in parts.items()})
     if as_json:
@@ -96,7 +96,7 @@ def send_test(
 ) -> None:
     """Send what the next issue would be now to one address, marked as a test; nobody else gets it."""
     with runtime_of(context) as runtime:
-        result = runtime.send_test(newsletter, to)
+        result = runtime.mail.send_test(newsletter, to)
     if as_json:
         print_json({"newsletter": newsletter, "to": to, "state": result.state, "answer": result.reply})
     else:
@@ -109,7 +109,7 @@ def send_test(
 def compose(context: typer.Context, newsletter: NewsletterId, as_json: Json = False) -> None:
     """Close the next issue now and queue it for its subscribers; the worker sends it."""
     with runtime_of(context) as runtime:
-        issue, polled = runtime.compose_now(newsletter), runtime.stories.last_seq() > 0
+        issue, polled = runtime.mail.compose_now(newsletter), runtime.stories.last_seq() > 0
     if as_json:
         print_json({"newsletter": newsletter, "number": issue.number if issue else None})
     elif issue is None:
@@ -123,8 +123,8 @@ def compose(context: typer.Context, newsletter: NewsletterId, as_json: Json = Fa
 def issues(context: typer.Context, newsletter: NewsletterId, as_json: Json = False) -> None:
     """The issues so far, newest first."""
     with runtime_of(context) as runtime:
-        runtime.demand_newsletter(newsletter)
-        found = runtime.newsletters.issues(newsletter)
+        runtime.mail.demand(newsletter)
+        found = runtime.mail.newsletters.issues(newsletter)
     rows = [{"number": issue.number, "created_at": issue.created_at, "stories": issue.stories} for issue in found]
     if as_json:
         print_json(rows)
@@ -136,13 +136,13 @@ def issues(context: typer.Context, newsletter: NewsletterId, as_json: Json = Fal
 def deliveries(context: typer.Context, newsletter: NewsletterId, number: Number, as_json: Json = False) -> None:
     """Every delivery of one issue with its state and the server's words."""
     with runtime_of(context) as runtime:
-        runtime.demand_newsletter(newsletter)
-        issue = runtime.newsletters.issue(newsletter, number)
+        runtime.mail.demand(newsletter)
+        issue = runtime.mail.newsletters.issue(newsletter, number)
         if issue is None:
             raise NotFoundError(
                 f"no issue {number}; `aggregator newsletters issues {newsletter}` numbers those there are"
             )
-        found = runtime.deliveries.for_issue(issue.id)
+        found = runtime.mail.deliveries.for_issue(issue.id)
     if as_json:
         print_json(found)
     else:
@@ -161,8 +161,8 @@ def list_subscribers(
     """Who is subscribed to what, and since when."""
     with runtime_of(context) as runtime:
         if newsletter is not None:
-            runtime.demand_newsletter(newsletter)
-        found = runtime.subscribers.subscriptions(newsletter)
+            runtime.mail.demand(newsletter)
+        found = runtime.mail.subscribers.subscriptions(newsletter)
     if as_json:
         print_json(found)
     else:
@@ -186,7 +186,7 @@ def add(
 ) -> None:
     """Subscribe one person who has agreed."""
     with runtime_of(context) as runtime:
-        stood = runtime.add_subscriber(email, name, newsletter, consent_source)
+        stood = runtime.mail.add_subscriber(email, name, newsletter, consent_source)
     if as_json:
         print_json({"email": email, "newsletter": newsletter, "added": stood is None, "stood": stood})
     elif stood is None:
@@ -210,7 +210,7 @@ def import_file(
     with runtime_of(context) as runtime:
         try:
             with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-                report = runtime.import_subscribers(lines, str(file), newsletter, consent_source, dry_run=dry_run)
+                report = runtime.mail.import_subscribers(lines, str(file), newsletter, consent_source, dry_run=dry_run)
         except OSError as error:
             raise UsageError(f"{file}: {error.strerror}; name a CSV file that this user may read") from error
     if as_json:

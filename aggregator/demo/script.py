@@ -81,15 +81,15 @@ def demo_settings(folder: Path, *, publishers: str, smtp_url: str, site: str) ->
 def _whole_job(runtime: Runtime, publishers: SampleServer, mailbox: Mailbox) -> DemoSummary:
     runtime.prepare()
     for email, name in READERS:
-        runtime.add_subscriber(email, name, NEWSLETTER, CONSENT)
+        runtime.mail.add_subscriber(email, name, NEWSLETTER, CONSENT)
     first = _poll(runtime, publishers)
     runtime.publish()
     publishers.publish_second_edition()
     second = _poll(runtime, publishers)
     republished = runtime.publish()
-    issue = runtime.compose_now(NEWSLETTER)
+    issue = runtime.mail.compose_now(NEWSLETTER)
     assert issue is not None  # noqa: S101 (a first issue after a first poll is never empty)
-    runtime.deliver()
+    runtime.mail.deliver()
     feeds, stories = _feeds(runtime), runtime.stories.newest(limit=1000)
     return DemoSummary(
         feeds=feeds,
@@ -101,7 +101,7 @@ def _whole_job(runtime: Runtime, publishers: SampleServer, mailbox: Mailbox) -> 
         published=_published(runtime),
         republished=republished,
         issue=_issue(runtime.settings, issue),
-        deliveries=Counter(delivery.state for delivery in runtime.deliveries.for_issue(issue.id)),
+        deliveries=Counter(delivery.state for delivery in runtime.mail.deliveries.for_issue(issue.id)),
         letters=tuple(
             Letter(recipient=recipient, file=str(path), octets=path.stat().st_size)
             for recipient, path in mailbox.received

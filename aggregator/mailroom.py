@@ -1,0 +1,159 @@
+"""All that one process does about mail: the ledger's stores, the mail server, and the tasks that tie them to flows.
+
+    compose > deliver; subscribe
+
+`wiring.py` has one for each process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+from threading import Event
+
+from aggregator.adapters.mailer import OutboxMailer, SmtpMailer
+from aggregator.adapters.store.deliveries import SqlDeliveryStore
+from aggregator.adapters.store.engine import Database
+from aggregator.adapters.store.facts import SqlFactStore
+from aggregator.adapters.store.newsletters import SqlNewsletterStore
+from aggregator.adapters.store.stories import SqlStoryStore
+from aggregator.adapters.store.subscribers import SqlSubscriberStore
+from aggregator.flows.compose import ComposePorts, compose, compose_one, edit_draft, preview
+from aggregator.flows.deliver import DeliverPorts, deliver, sample_letter, send_test
+from aggregator.flows.subscribe import SubscribePorts, add_one, import_csv
+from aggregator.model.delivery import DeliveryReport, ImportReport, SendResult, Subscription
+from aggregator.model.edition import Draft
+from aggregator.model.newsletter import Issue
+from aggregator.plans import Plans
+from aggregator.ports import Clock, Mailer
+from aggregator.schedule import next_run, next_runs
+from aggregator.settings.values import Settings
+
+OUTBOX = "outbox"
+
+
+class Mailroom:
+    """The mail of one process; `plans` and `settings` give those of the moment, as feeds.yaml may be edited."""
+
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        *,
+        clock: Clock,
+        stopping: Event,
+        plans: Callable[[], Plans],
+        current: Callable[[], Settings],
+    ) -> None:
+        self.newsletters = SqlNewsletterStore(database)
+        self.subscribers = SqlSubscriberStore(database)
+        self.deliveries = SqlDeliveryStore(database)
+        self.mailer = _mailer(settings)
+        self._stories, self._facts = SqlStoryStore(database), SqlFactStore(database)
+        self._clock, self._stopping, self._plans, self._settings = clock, stopping, plans, current
+
+    @property
+    def outbox(self) -> Path | None:
+        """Where letters go when no mail server is named."""
+        settings = self._settings()
+        return None if settings.smtp_url else Path(settings.data_dir) / OUTBOX
+
+    # --- newsletters ------------------------------------------------------------------------------
+
+    def follow(self, settings: Settings) -> None:
+        """Have the database follow the newsletters of this feeds.yaml."""
+        now = self._clock.now()
+        self.newsletters.sync(settings.newsletters, lambda letter: next_runs(letter, now), self._stories.last_seq())
+
+    def demand(self, newsletter_id: str) -> None:
+        """Raises NotFoundError for one that neither feeds.yaml names nor the database knows."""
+        if self._settings().newsletter(newsletter_id) is None:
+            self.newsletters.slot(newsletter_id)
+
+    def begin(self, newsletter_id: str) -> None:
+        """Let one that this feeds.yaml names have its place in the database, whatever file that follows."""
+        if letter := self._settings().newsletter(newsletter_id):
+            self.newsletters.begin(letter, next_run(letter, self._clock.now()), self._stories.last_seq())
+
+    def _compose_ports(self) -> ComposePorts:
+        return ComposePorts(newsletters=self.newsletters, stories=self._stories, clock=self._clock)
+
+    def compose(self) -> tuple[Issue, ...]:
+        """Close the Issues that are due."""
+        return compose(self._compose_ports(), self._plans().compose, should_stop=self._stopping.is_set)
+
+    def compose_now(self, newsletter_id: str) -> Issue | None:
+        """Close one Issue before its time; None when there is nothing to send, or it waits for approval. Raises
+        NotFoundError."""
+        self.begin(newsletter_id)
+        return compose_one(self._compose_ports(), self._plans().compose, newsletter_id)
+
+    def preview(self, newsletter_id: str) -> Issue:
+        """What the next Issue would be now, not stored; raises NotFoundError."""
+        return preview(self._compose_ports(), self._plans().compose, newsletter_id)
+
+    def draft(self, newsletter_id: str) -> Draft | None:
+        """What waits for approval; raises NotFoundError."""
+        return self.newsletters.slot(newsletter_id).draft
+
+    def edit_draft(
+        self,
+        newsletter_id: str,
+        *,
+        note: str | None = None,
+        pin: Collection[str] = (),
+        drop: Collection[str] = (),
+        approve: bool = False,
+    ) -> Draft:
+        """A person's word on what waits; raises NotFoundError, UsageError."""
+        ports, plan = self._compose_ports(), self._plans().compose
+        return edit_draft(ports, plan, newsletter_id, note=note, pin=pin, drop=drop, approve=approve)
+
+    # --- letters ----------------------------------------------------------------------------------
+
+    def sample_letter(self, issue: Issue) -> bytes:
+        """What a reader of this Issue gets, addressed to its own sender."""
+        plan = self._plans().deliver
+        return sample_letter(plan, issue, plan.newsletters[issue.newsletter_id].address)
+
+    def send_test(self, newsletter_id: str, email: str) -> SendResult:
+        """Send what the next Issue would be now to one address, as a test; raises NotFoundError, UsageError."""
+        return send_test(self.mailer, self._plans().deliver, self.preview(newsletter_id), email)
+
+    def deliver(self) -> DeliveryReport:
+        """Send what is due."""
+        ports = DeliverPorts(
+            deliveries=self.deliveries, newsletters=self.newsletters, mailer=self.mailer, clock=self._clock
+        )
+        report = deliver(ports, self._plans().deliver, should_stop=self._stopping.is_set, wait=self._stopping.wait)
+        if report.paused and not self._stopping.is_set():
+            self._facts.record_unsent(self._clock.now())
+        elif report.accepted or report.refused or report.deferred:
+            self._facts.record_sent()
+        return report
+
+    # --- readers ----------------------------------------------------------------------------------
+
+    def _subscribe_ports(self) -> SubscribePorts:
+        return SubscribePorts(subscribers=self.subscribers, newsletters=self.newsletters, clock=self._clock)
+
+    def add_subscriber(self, email: str, name: str | None, newsletter_id: str, source: str) -> Subscription | None:
+        """Subscribe a person who agreed; the subscription that stands already, if one does. Raises UsageError."""
+        self.begin(newsletter_id)
+        return add_one(self._subscribe_ports(), email=email, name=name, newsletter_id=newsletter_id, source=source)
+
+    def import_subscribers(
+        self, lines: Iterable[str], file: str, newsletter_id: str, source: str, *, dry_run: bool
+    ) -> ImportReport:
+        """Subscribe the people of a CSV file; raises UsageError."""
+        self.demand(newsletter_id)
+        if not dry_run:
+            self.begin(newsletter_id)
+        ports = self._subscribe_ports()
+        return import_csv(ports, lines, file=file, newsletter_id=newsletter_id, source=source, dry_run=dry_run)
+
+
+def _mailer(settings: Settings) -> Mailer:
+    if settings.smtp_url:
+        return SmtpMailer(settings.smtp_url)
+    return OutboxMailer(Path(settings.data_dir) / OUTBOX)
