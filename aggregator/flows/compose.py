@@ -21,12 +21,13 @@ from aggregator.errors import ConflictError, NotFoundError, StoreError, UsageErr
 from aggregator.model.channel import Site
 from aggregator.model.edition import Choices, Draft, Edition, Slot
 from aggregator.model.feed import Feed
-from aggregator.model.newsletter import Digest, Issue, Newsletter
+from aggregator.model.newsletter import Correction, Digest, Issue, Newsletter
 from aggregator.model.story import Story
 from aggregator.ports import Clock, NewsletterStore, StoryStore
 from aggregator.query.grammar import parse_query
 from aggregator.query.matching import Query
 from aggregator.schedule import next_run
+from aggregator.steps.corrections import corrections
 from aggregator.steps.rendering import Renderer
 from aggregator.steps.selection import digest, matching
 
@@ -34,6 +35,8 @@ PAGE = 500
 """Stories read at a time; of each page only those the query gives are kept."""
 PAGES = 4
 """Pages kept from one Edition to the next: most stand at the same place."""
+REMEMBERED = timedelta(days=31)
+"""For how long readers hear when what an Issue told them was corrected."""
 LONGEST_NOTE = 5_000
 """Characters of an editor's note."""
 
@@ -124,7 +127,8 @@ def preview(ports: ComposePorts, plan: ComposePlan, newsletter_id: str) -> Issue
     """What the next Issue would be if it were closed now; writes nothing. Raises NotFoundError, TemplateError."""
     slot, run = _place(ports, plan, newsletter_id), _run(ports, plan)
     newsletter = _still_made(plan, slot)
-    return _issue(run, newsletter, _select(run, newsletter, slot, _up_to(run, newsletter, slot)), slot)
+    selected = _select(run, newsletter, slot, _up_to(run, newsletter, slot))
+    return _issue(run, newsletter, selected, slot, _corrections(run, slot))
 
 
 def _place(ports: ComposePorts, plan: ComposePlan, newsletter_id: str) -> Slot:
@@ -149,15 +153,21 @@ def _close(run: _Run, newsletter: Newsletter, slot: Slot) -> Issue | None:
     store, up_to = run.ports.newsletters, _up_to(run, newsletter, slot)
     if _waits(newsletter, slot, run.now):
         return None
-    selected = _select(run, newsletter, slot, up_to)
-    issue = None
+    selected, issue, corrected = _select(run, newsletter, slot, up_to), None, tuple[Correction, ...]()
     if selected.stories or newsletter.when_empty == "send":
         if newsletter.approval and slot.edition.is_own and slot.draft is None:
             _begin_draft(run, newsletter, slot)
             return None
-        issue = _issue(run, newsletter, selected, slot)
-    next_due = next_run(newsletter, run.now) if slot.due_at <= run.now else None
-    stored = store.record(slot, up_to=up_to, next_due=next_due, issue=issue, domain=newsletter.domain)
+        corrected = _corrections(run, slot)
+        issue = _issue(run, newsletter, selected, slot, corrected)
+    stored = store.record(
+        slot,
+        up_to=up_to,
+        next_due=next_run(newsletter, run.now) if slot.due_at <= run.now else None,
+        issue=issue,
+        domain=newsletter.domain,
+        retold={item.story.id: item.story.head.title for item in corrected},
+    )
     number, stories = (stored.number, len(stored.story_ids)) if stored else (None, 0)
     log.info("compose.closed", newsletter_id=newsletter.id, edition=slot.edition.id, number=number, stories=stories)
     return stored
@@ -192,11 +202,22 @@ def _begin_draft(run: _Run, newsletter: Newsletter, slot: Slot) -> None:
 def _select(run: _Run, newsletter: Newsletter, slot: Slot, up_to: int) -> Digest:
     found = list(_new_stories(run, parse_query(newsletter.query), slot.cursor, up_to))
     told = run.ports.newsletters.told(slot.edition, [story.id for story in found])
-    dropped = slot.draft.dropped if slot.draft else ()
-    return digest(newsletter, (story for story in found if story.id not in told and story.id not in dropped))
+    pinned, dropped = (slot.draft.pinned, slot.draft.dropped) if slot.draft else ((), ())
+    return digest(newsletter, (story for story in found if story.id not in told), pinned=pinned, dropped=dropped)
 
 
-def _issue(run: _Run, newsletter: Newsletter, selected: Digest, slot: Slot) -> Issue:
+def _corrections(run: _Run, slot: Slot) -> tuple[Correction, ...]:
+    """What its last Issues told otherwise than it stands now."""
+    told = run.ports.newsletters.told_since(slot.edition.id, run.now - REMEMBERED)
+    stories = run.ports.stories.named([item.story_id for item in told])
+    return corrections(
+        Correction(story=stories[item.story_id], issue_number=item.issue_number, old_title=item.title)
+        for item in told
+        if item.story_id in stories
+    )
+
+
+def _issue(run: _Run, newsletter: Newsletter, selected: Digest, slot: Slot, corrected: tuple[Correction, ...]) -> Issue:
     """The Issue that closing the slot makes, not stored yet."""
     rendering = run.plan.renderer.render_issue(
         selected,
@@ -205,6 +226,8 @@ def _issue(run: _Run, newsletter: Newsletter, selected: Digest, slot: Slot) -> I
         feeds=run.plan.feeds,
         number=slot.next_number,
         created_at=run.now,
+        note=slot.draft.note if slot.draft else "",
+        corrections=corrected,
     )
     stories = (*selected.stories, *selected.overflow)
     return Issue(

@@ -1,6 +1,6 @@
 """Issues by content, not by clock: every Story once, none lost, whatever happened to the machine."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ from aggregator.model.channel import Site
 from aggregator.model.delivery import DeliveryState, Subscriber, SubscriptionState
 from aggregator.model.entry import Entry, Tag
 from aggregator.model.feed import Feed
-from aggregator.model.newsletter import Digest, Newsletter, Rendering
+from aggregator.model.newsletter import Correction, Digest, Newsletter, Rendering
 from aggregator.model.story import Story
 from aggregator.schedule import next_runs
 from tests.fakes import START, FrozenClock, reading
@@ -47,6 +47,13 @@ class ListedStories:
 
     def last_seq(self) -> int:
         return len(self.stories)
+
+    def named(self, story_ids: Collection[str]) -> Mapping[str, Story]:
+        return {story.id: story for story in self.stories if story.id in story_ids}
+
+    def retitle(self, place: int, title: str) -> None:
+        story = self.stories[place]
+        self.stories[place] = replace(story, entries=(replace(story.entries[0], title=title),))
 
 
 def _story(seq: int, title: str, tag: str | None) -> Story:
@@ -79,10 +86,15 @@ class PlainRenderer:
         feeds: Mapping[str, Feed],
         number: int,
         created_at: datetime,
+        note: str = "",
+        corrections: Sequence[Correction] = (),
     ) -> Rendering:
         if newsletter.id in self.broken:
             raise self.broken[newsletter.id]
         text = f"{number} {created_at:%Y-%m-%d}: {', '.join(story.head.title for story in digest.stories)}"
+        text += f" ({note})" if note else ""
+        for item in corrections:
+            text += f"; {item.old_title} of {item.issue_number} is now {item.story.head.title}"
         return Rendering(subject=newsletter.title, html=text, text=text)
 
 
@@ -193,6 +205,30 @@ def test_a_story_that_comes_anew_is_not_told_twice_and_blocks_nothing(world: Wor
     world.clock.advance(days=1)
     assert world.compose() == [("daily", 2, ("story-4",))]
     assert preview(world.ports, world.plan, "weekly").story_ids == ("story-4",)
+
+
+def test_what_was_corrected_since_is_told_once_with_the_next_issue(world: World) -> None:
+    world.sync(DAILY)
+    world.stories.add("Gas storage in Poland", "Trade")
+    world.clock.moment = MONDAY
+    world.compose()
+    world.stories.retitle(0, "Correction: Gas storage in Poland")
+    world.clock.advance(days=1)
+    assert world.compose() == [], "it waits for an issue that has something new"
+    for title, told in (
+        ("Three", "; Gas storage in Poland of 1 is now Correction: Gas storage in Poland"),
+        ("Four", ""),
+    ):
+        world.stories.add(title)
+        world.clock.advance(days=1)
+        assert preview(world.ports, world.plan, "daily").rendering.text.endswith(f": {title}{told}")
+        world.compose()
+        assert world.store.whole("daily")[0].rendering.text.endswith(f": {title}{told}")
+    world.clock.advance(days=40)
+    world.stories.retitle(1, "Trade and war")
+    world.stories.add("Five")
+    world.compose()
+    assert world.store.whole("daily")[0].rendering.text.endswith(": Five"), "nobody remembers"
 
 
 def test_a_row_refused_by_the_tables_stops_its_own_newsletter_only(

@@ -223,6 +223,7 @@ def test_a_person_approves_before_the_deadline(waiting: World) -> None:
     assert (draft.note, draft.dropped, draft.approved_at) == ("Good morning", ("story-2",), MONDAY)
     assert preview(waiting.ports, waiting.plan, "weekly").story_ids == ("story-3", "story-1")
     assert waiting.compose() == [("weekly", 1, ("story-3", "story-1"))]
+    assert waiting.store.whole("weekly")[0].rendering.text.endswith("(Good morning)")
 
 
 def test_readers_with_their_own_days_get_only_what_was_approved(waiting: World) -> None:
