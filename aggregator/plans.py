@@ -38,9 +38,14 @@ class Plans:
         def unsubscribe_url(subscriber_id: int, newsletter_id: str) -> str:
             return f"{site.base_url}/unsubscribe/{signer.unsubscribe_token(subscriber_id, newsletter_id)}"
 
+        def letter_url(edition_id: int, number: int) -> str:
+            return f"{site.base_url}/letters/{signer.letter_token(edition_id, number)}"
+
         self._settings = settings
         self.publish = PublishPlan(site=site, channels=channels, feeds=feeds)
-        self.compose = ComposePlan(newsletters=newsletters, site=site, feeds=feeds, renderer=read_templates(settings))
+        self.compose = ComposePlan(
+            newsletters=newsletters, site=site, feeds=feeds, renderer=read_templates(settings), letter_url=letter_url
+        )
         self.deliver = DeliverPlan(newsletters=newsletters, site=site, unsubscribe_url=unsubscribe_url)
 
     @cached_property

@@ -60,6 +60,8 @@ class ComposePlan:
     site: Site
     feeds: Mapping[str, Feed]
     renderer: Renderer
+    letter_url: Callable[[int, int], str]
+    """Where an Issue of a reader's own Edition can be read: (edition id, its number)."""
 
 
 @dataclass(slots=True)
@@ -219,12 +221,14 @@ def _corrections(run: _Run, slot: Slot) -> tuple[Correction, ...]:
 
 def _issue(run: _Run, newsletter: Newsletter, selected: Digest, slot: Slot, corrected: tuple[Correction, ...]) -> Issue:
     """The Issue that closing the slot makes, not stored yet."""
+    own = slot.edition.is_own
     rendering = run.plan.renderer.render_issue(
         selected,
         newsletter,
         site=run.plan.site,
         feeds=run.plan.feeds,
-        number=slot.next_number,
+        number=slot.next_number if own else None,
+        browser_url="" if own else run.plan.letter_url(slot.edition.id, slot.next_number),
         created_at=run.now,
         note=slot.draft.note if slot.draft else "",
         corrections=corrected,

@@ -49,10 +49,11 @@ class Layout:
         *,
         site: Site,
         feeds: Mapping[str, Feed],
-        number: int,
+        number: int | None,
         created_at: datetime,
         note: str = "",
         corrections: Sequence[Correction] = (),
+        browser_url: str = "",
     ) -> None:
         self._words = words_for(newsletter.language)
         self._tongue = tongue_of(newsletter.language) or self._words.tongue
@@ -73,9 +74,9 @@ class Layout:
         self._note = note_view(note)
         self._site = site
         self._title = shown(newsletter.title)
-        self._number = number
+        self._number = self._words.issue.format(number=number) if number else ""
         self._date = self._tongue.on(created_at.astimezone(ZoneInfo(newsletter.timezone)).date())
-        self._path = f"/newsletters/{quote(newsletter.id, safe='')}/{number}"
+        self._url = browser_url or f"{site.base_url}/newsletters/{quote(newsletter.id, safe='')}/{number}"
 
     def view(self, length: Length) -> IssueView:
         """The Issue with its `full` biggest Stories in sections, and up to `brief` of the others by title."""
@@ -94,7 +95,7 @@ class Layout:
             subject=self._subject(first[0].title if first else words.nothing),
             preheader=cut(" · ".join(story.title for story in first[1:4]), MAX_PREHEADER),
             title=self._title,
-            number=words.issue.format(number=self._number),
+            number=self._number,
             date=self._date,
             count=words.count(len(self._views)),
             note=self._note,
@@ -107,7 +108,7 @@ class Layout:
             contact=shown(self._site.contact or ""),
             site_title=site,
             site_url=f"{self._site.base_url}/",
-            browser_url=f"{self._site.base_url}{self._path}",
+            browser_url=self._url,
         )
 
     def _shown_sections(self, ids: Collection[str], excerpt: int) -> tuple[SectionView, ...]:

@@ -49,15 +49,17 @@ class Renderer:
         *,
         site: Site,
         feeds: Mapping[str, Feed],
-        number: int,
+        number: int | None,
         created_at: datetime,
         note: str = "",
         corrections: Sequence[Correction] = (),
+        browser_url: str = "",
     ) -> Rendering:
         """The mail of one Issue; the same arguments give the same bytes, and the HTML part is under 100 KB.
 
         When it would be longer, excerpts are shortened and then left out; after that the smallest Stories are named by
-        title only, and past `MAX_BRIEF` counted. `note`: an editor's words, plain text.
+        title only, and past `MAX_BRIEF` counted. `note`: an editor's words, plain text. `browser_url`: where it can be
+        read, its page in the archive when not given; an Issue that is not in the archive has no `number` to show.
         """
         layout = Layout(
             digest,
@@ -68,6 +70,7 @@ class Renderer:
             created_at=created_at,
             note=note,
             corrections=corrections,
+            browser_url=browser_url,
         )
         return self._render(layout.view(self._fitting(layout)))
 

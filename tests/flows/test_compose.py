@@ -84,14 +84,15 @@ class PlainRenderer:
         *,
         site: Site,
         feeds: Mapping[str, Feed],
-        number: int,
+        number: int | None,
         created_at: datetime,
         note: str = "",
         corrections: Sequence[Correction] = (),
+        browser_url: str = "",
     ) -> Rendering:
         if newsletter.id in self.broken:
             raise self.broken[newsletter.id]
-        text = f"{number} {created_at:%Y-%m-%d}: {', '.join(story.head.title for story in digest.stories)}"
+        text = f"{number or browser_url} {created_at:%Y-%m-%d}: {', '.join(story.head.title for story in digest.stories)}"
         text += f" ({note})" if note else ""
         for item in corrections:
             text += f"; {item.old_title} of {item.issue_number} is now {item.story.head.title}"
@@ -118,6 +119,10 @@ class World:
         return [(issue.newsletter_id, issue.number, issue.story_ids) for issue in compose(self.ports, self.plan)]
 
 
+def letter_url(edition_id: int, number: int) -> str:
+    return f"letter {edition_id}.{number}"
+
+
 def world_of(*newsletters: Newsletter) -> World:
     stories, store, clock, renderer = ListedStories(), MemoryMailStore(), FrozenClock(), PlainRenderer()
     world = World(
@@ -126,7 +131,7 @@ def world_of(*newsletters: Newsletter) -> World:
         clock=clock,
         renderer=renderer,
         ports=ComposePorts(newsletters=store, stories=stories, clock=clock),
-        plan=ComposePlan(newsletters={}, site=SITE, feeds={}, renderer=renderer),
+        plan=ComposePlan(newsletters={}, site=SITE, feeds={}, renderer=renderer, letter_url=letter_url),
     )
     world.sync(*newsletters)
     return world

@@ -65,6 +65,8 @@ def test_each_reader_gets_the_newsletter_at_their_own_time_and_in_their_words() 
     world.clock.moment = MONDAY
     assert world.compose() == [("weekly", 1, ("story-2", "story-1"))]
     assert letters(world, "bob@example.org") == ["story-2", "story-1"]
+    theirs, own = (issue.rendering.text.split(" 20")[0] for issue in world.store.every_issue())
+    assert (theirs, own) == ("letter 2.1", "1"), "only the newsletter's own are numbered in the archive"
 
 
 def test_a_reader_with_a_filter_of_their_own_gets_no_empty_letters() -> None:
