@@ -69,7 +69,8 @@ def language_of(entry: ParsedEntry, *, heard: str, prior: str | None) -> str | N
 
 def _beginning(entry: ParsedEntry) -> str:
     markup = f"{entry.title}\n{(entry.content or entry.summary)[: 2 * BEGINNING]}"
-    return markup if markup.isascii() else plain_text(SafeHtml(markup))[:BEGINNING]
+    is_latin = markup.isascii() or ("&" not in markup and not _OTHER.search(markup))
+    return markup if is_latin else plain_text(SafeHtml(markup))[:BEGINNING]
 
 
 def _by_letters(text: str, said: str | None) -> str | None:

@@ -93,7 +93,7 @@ def places(passages: Passages, gazetteer: Lexicon[Sense]) -> list[Find]:
 
 def _meant(passages: Passages, senses: Sequence[Sense]) -> frozenset[Sense]:
     sure = {sense.tag for sense in senses if not sense.doubt}
-    words = passages.starts.keys()
+    words = {*passages.title_words, *passages.text_words}
     return frozenset(
         sense
         for sense, count in Counter(senses).items()

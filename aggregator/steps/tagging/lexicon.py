@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
+from operator import itemgetter
 from typing import Generic, NamedTuple, TypeVar
 
 from aggregator.subject import words_of
@@ -17,15 +19,31 @@ Sense = TypeVar("Sense")
 
 STEM = 4
 """A first word with `*` has at least so many letters, by which it is looked up."""
+_START = itemgetter(slice(STEM))
 
 
-Starts = Mapping[str, str]
-"""The words of a text, each once, and the letters by which those with `*` are looked up."""
+@dataclass(frozen=True, slots=True)
+class Beginnings:
+    """The words that phrases begin with, and those that a word may begin with by their first letters."""
 
+    whole: frozenset[str]
+    stems: Mapping[str, tuple[str, ...]]
 
-def starts_of(words: Iterable[str]) -> Starts:
-    """What lexicons ask of a text, worked out once for all of them."""
-    return {word: word[:STEM] for word in words}
+    def __or__(self, other: Beginnings) -> Beginnings:
+        """Of the phrases of both."""
+        stems = {
+            letters: (*self.stems.get(letters, ()), *other.stems.get(letters, ()))
+            for letters in self.stems.keys() | other.stems.keys()
+        }
+        return Beginnings(self.whole | other.whole, stems)
+
+    def spots(self, words: Sequence[str]) -> list[int]:
+        """The places in a text where one of the phrases may begin: few, and found once for any number of lexicons."""
+        vocabulary = [*{*words}]
+        near = compress(vocabulary, map(self.stems.__contains__, map(_START, vocabulary)))
+        heads = {word for word in near if word.startswith(self.stems[word[:STEM]])}
+        heads |= self.whole.intersection(vocabulary)
+        return [*compress(range(len(words)), map(heads.__contains__, words))] if heads else []
 
 
 class Phrase(NamedTuple, Generic[Sense]):
@@ -64,34 +82,32 @@ class Branch(NamedTuple, Generic[Sense]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lexicon(Generic[Sense]):
-    """Phrases by their first word, or where it ends in `*` by its first letters, with all beginnings of such words."""
+    """Phrases by their first word, or where it ends in `*` by its first letters, and what they all begin with."""
 
     whole: Mapping[str, Branch[Sense]]
     stems: Mapping[str, Branch[Sense]]
-    beginnings: Mapping[str, tuple[str, ...]]
+    beginnings: Beginnings
 
-    def find(self, words: Sequence[str], starts: Starts | None = None) -> list[Hit[Sense]]:
-        """What stands in a text, in order; of phrases that overlap, the first, and of those, the longest."""
-        heads = self._heads(starts_of(words) if starts is None else starts)
+    def find(self, words: Sequence[str], spots: Iterable[int] | None = None) -> list[Hit[Sense]]:
+        """What stands in a text, in order; of phrases that overlap, the first, and of those, the longest.
+
+        `spots` are the places where phrases of this and of other lexicons may begin, if they were looked for already.
+        """
         hits: list[Hit[Sense]] = []
         end = 0
-        for at in [at for at, word in enumerate(words) if word in heads]:
-            if at >= end and (phrase := _longest(words, at, heads[words[at]])):
+        for at in self.beginnings.spots(words) if spots is None else spots:
+            if at >= end and (phrase := _longest(words, at, self._branches(words[at]))):
                 end = at + len(phrase.parts)
                 hits.append(Hit(at, len(phrase.parts), phrase.senses))
         return hits
 
-    def _heads(self, starts: Starts) -> dict[str, list[Branch[Sense]]]:
-        """The words that a phrase may begin with, and those phrases."""
-        whole, stems, beginnings = self.whole, self.stems, self.beginnings
-        heads: dict[str, list[Branch[Sense]]] = {}
-        for word, start in [(word, start) for word, start in starts.items() if word in whole or start in stems]:
-            found = [whole[word]] if word in whole else []
-            if start in stems and word.startswith(beginnings[start]):
-                found.append(stems[start])
-            if found:
-                heads[word] = found
-        return heads
+    def _branches(self, word: str) -> list[Branch[Sense]]:
+        """The phrases that may begin with this word."""
+        found = [self.whole[word]] if word in self.whole else []
+        start = word[:STEM]
+        if start in self.stems and word.startswith(self.beginnings.stems[start]):
+            found.append(self.stems[start])
+        return found
 
 
 def _longest(words: Sequence[str], at: int, branches: Iterable[Branch[Sense]]) -> Phrase[Sense] | None:
@@ -121,10 +137,11 @@ def compile_lexicon(meanings: Iterable[tuple[str, Sense]]) -> Lexicon[Sense]:
             stems[first[:STEM]].append(phrase)
         else:
             whole[first].append(phrase)
+    words = {letters: tuple({phrase.parts[0][:-1] for phrase in phrases}) for letters, phrases in stems.items()}
     return Lexicon(
         whole={first: _branch(phrases) for first, phrases in whole.items()},
         stems={letters: _branch(phrases) for letters, phrases in stems.items()},
-        beginnings={letters: tuple({phrase.parts[0][:-1] for phrase in found}) for letters, found in stems.items()},
+        beginnings=Beginnings(frozenset(whole), words),
     )
 
 

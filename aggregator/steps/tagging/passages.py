@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from aggregator.model.parsed import ParsedEntry, SafeHtml
-from aggregator.steps.tagging.lexicon import Hit, Lexicon, Starts, starts_of
+from aggregator.steps.tagging.lexicon import Beginnings, Hit, Lexicon
 from aggregator.subject import BREAK, plain_text, words_of
 
 Sense = TypeVar("Sense")
@@ -27,22 +27,23 @@ class Passages:
     text: str
     title_words: list[str]
     text_words: list[str]
-    starts: Starts
-    """All words of both, each once."""
+    title_spots: list[int]
+    """Where phrases may begin."""
+    text_spots: list[int]
     whole: bool
     """Whether the text was read to its end."""
 
     def find(self, lexicon: Lexicon[Sense]) -> Iterator[tuple[Passage, str, Hit[Sense]]]:
         """Every phrase found: where, how it reads when folded, and what it may mean."""
-        for hit in lexicon.find(self.title_words):
+        for hit in lexicon.find(self.title_words, self.title_spots):
             yield "title", _folded(self.title_words, hit), hit
         lead = LEAD if len(self.text_words) > ABSTRACT else ABSTRACT
-        for hit in lexicon.find(self.text_words, self.starts):
+        for hit in lexicon.find(self.text_words, self.text_spots):
             yield "lead" if hit.at < lead else "text", _folded(self.text_words, hit), hit
 
 
-def passages_of(entry: ParsedEntry) -> Passages:
-    """The title, and the summary before the content unless one stands in the other."""
+def passages_of(entry: ParsedEntry, beginnings: Beginnings) -> Passages:
+    """The title, and the summary before the content unless one stands in the other; `beginnings` of all lexicons."""
     content, summary = entry.content, entry.summary
     markup = content if summary in content else summary if content in summary else f"{summary} {BREAK} {content}"
     text = plain_text(SafeHtml(markup[:MAX_CHARACTERS]))
@@ -52,7 +53,8 @@ def passages_of(entry: ParsedEntry) -> Passages:
         text=text,
         title_words=title_words,
         text_words=text_words,
-        starts=starts_of((*title_words, *text_words)),
+        title_spots=beginnings.spots(title_words),
+        text_spots=beginnings.spots(text_words),
         whole=len(markup) <= MAX_CHARACTERS,
     )
 

@@ -17,7 +17,7 @@ from aggregator.model.parsed import Category, ParsedEntry
 from aggregator.model.taxonomy import Taxonomy
 from aggregator.steps.tagging.category_map import CategoryMap, compile_categories, meant_by
 from aggregator.steps.tagging.gazetteer import FOCUS, HOME, MAX_FOCUS, Sense, compile_gazetteer, places
-from aggregator.steps.tagging.lexicon import Lexicon
+from aggregator.steps.tagging.lexicon import Beginnings, Lexicon
 from aggregator.steps.tagging.passages import Passages, passages_of
 from aggregator.steps.tagging.publication_types import Types, compile_types, kind_of
 from aggregator.steps.tagging.regions import Holders, around, compile_regions
@@ -41,6 +41,8 @@ class Tagger:
     holders: Holders
     topics: Topics
     types: Types
+    beginnings: Beginnings
+    """Of the phrases of `gazetteer` and all `topics`."""
     categories: CategoryMap
     labels: Mapping[str, str]
     rules: tuple[CompiledRule, ...]
@@ -49,10 +51,12 @@ class Tagger:
 
 def compile_tagger(taxonomy: Taxonomy, rules: Sequence[TagRule] = (), *, language: str = "en") -> Tagger:
     """Make a tagger whose labels are in this language where there are any; raises QueryError."""
+    gazetteer, topics = compile_gazetteer(taxonomy), compile_topics(taxonomy)
     return Tagger(
-        gazetteer=compile_gazetteer(taxonomy),
+        gazetteer=gazetteer,
         holders=compile_regions(taxonomy),
-        topics=compile_topics(taxonomy),
+        topics=topics,
+        beginnings=gazetteer.beginnings | topics[""].beginnings,
         types=compile_types(taxonomy),
         categories=compile_categories(taxonomy),
         labels={
@@ -69,7 +73,7 @@ def tag_entry(entry: ParsedEntry, feed: Feed, tagger: Tagger, now: datetime) -> 
     given: Tags = {(tag.name, tag.origin): tag for tag in (*_categories(entry), *_feed_tags(feed))}
     names = {name for name, _ in given}
     known: dict[str, Tag] = {}
-    passages = passages_of(entry)
+    passages = passages_of(entry, tagger.beginnings)
     for tag in _known(entry, feed, passages, tagger):
         if tag.name not in names:
             known.setdefault(tag.name, tag)

@@ -43,7 +43,7 @@ HOSTILE = {
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_a_hostile_text_is_read_no_further_than_an_essay(text: str) -> None:
     entry = ParsedEntry(title="A title", summary=SafeHtml(text[:100]), content=SafeHtml(text))
-    passages = passages_of(entry)
+    passages = passages_of(entry, TAGGER.beginnings)
     assert len(passages.text) <= MAX_CHARACTERS
     assert len(passages.text_words) <= MAX_CHARACTERS
     assert len(tags(entry)) < 60
@@ -61,7 +61,7 @@ def test_a_hostile_text_is_read_no_further_than_an_essay(text: str) -> None:
 )
 def test_what_is_said_twice_is_read_once(summary: str, content: str, words: str) -> None:
     entry = ParsedEntry(summary=SafeHtml(summary), content=SafeHtml(content))
-    assert " ".join(passages_of(entry).text_words) == words
+    assert " ".join(passages_of(entry, TAGGER.beginnings).text_words) == words
 
 
 def test_a_hostile_title_category_and_address_are_bounded_too() -> None:
