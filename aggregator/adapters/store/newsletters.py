@@ -44,6 +44,9 @@ from aggregator.model.edition import OWN, Draft, Edition, Slot, Told
 from aggregator.model.newsletter import Issue, IssueSummary, Newsletter, Rendering
 from aggregator.ports import Runs
 
+QUEUED_AT_ONCE = 1_000
+"""Deliveries written by one statement, so that memory does not grow with the number of readers."""
+
 
 class SqlNewsletterStore:
     """`ports.NewsletterStore` on the database; what it writes is on disk when a call returns."""
@@ -263,19 +266,19 @@ def _queue(connection: Connection, issue: Issue, domain: str) -> None:
         .where(subscriptions.c.edition_id == issue.edition_id)
         .where(subscriptions.c.state == SubscriptionState.CONFIRMED.value)
     )
-    rows = [
-        {
-            "issue_id": issue.id,
-            "subscriber_id": subscriber_id,
-            "domain": email.rpartition("@")[2].lower(),
-            "state": DeliveryState.QUEUED.value,
-            "message_id": f"<{issue.newsletter_id}-{issue.number}.{secrets.token_hex(12)}@{domain}>",
-            "attempts": 0,
-            "created_at": issue.created_at,
-            "next_attempt_at": issue.created_at,
-            "policy": False,
-        }
-        for subscriber_id, email in connection.execute(readers.order_by(subscribers.c.id))
-    ]
-    if rows:
+    for some in connection.execute(readers.order_by(subscribers.c.id)).partitions(QUEUED_AT_ONCE):
+        rows = [
+            {
+                "issue_id": issue.id,
+                "subscriber_id": subscriber_id,
+                "domain": email.rpartition("@")[2].lower(),
+                "state": DeliveryState.QUEUED.value,
+                "message_id": f"<{issue.newsletter_id}-{issue.number}.{secrets.token_hex(12)}@{domain}>",
+                "attempts": 0,
+                "created_at": issue.created_at,
+                "next_attempt_at": issue.created_at,
+                "policy": False,
+            }
+            for subscriber_id, email in some
+        ]
         connection.execute(insert(deliveries), rows)
