@@ -1,4 +1,5 @@
-"""Looking without a Runtime: at what any source would give, and ahead at what an edited feeds.yaml would change."""
+"""Looking without a Runtime: at what any source would give, and ahead at what an edited feeds.yaml would change, and at
+what the DNS says of our mail."""
 
 from __future__ import annotations
 
@@ -15,9 +16,12 @@ from aggregator.adapters.store.newsletters import SqlNewsletterStore
 from aggregator.adapters.store.stories import SqlStoryStore
 from aggregator.flows.foresee import ForeseePlan, ForeseePorts, foresee
 from aggregator.flows.ingest import ingest
+from aggregator.flows.inspect_mail import InspectPorts, inspect_mail
 from aggregator.model.foresight import Foresight
+from aggregator.model.mailfacts import MailSetup, Sending, Verdict
 from aggregator.model.poll import FetchOutcome, FetchRequest, PollOutcome
 from aggregator.plans import tagger_of
+from aggregator.settings.relay import parse_relay
 from aggregator.settings.values import Polling, Settings
 from aggregator.wiring import SystemClock, fetcher_of
 
@@ -52,3 +56,15 @@ def look_at(polling: Polling, sources: Iterable[FetchRequest | FetchOutcome]) ->
                 fetcher_of(polling, "preview").fetch([source]) if isinstance(source, FetchRequest) else iter([source])
             )
             yield from (outcome for batch in parser.parse(fetched) for outcome in batch)
+
+
+def look_at_mail(settings: Settings, *, resolver: str | None = None) -> tuple[Verdict, ...]:
+    """Whether the DNS and the mail server agree with how these newsletters are sent; raises UsageError."""
+    from aggregator.adapters.mail_dns import DnsNames, look_at_relay  # dnspython, which nothing else needs
+
+    senders = dict.fromkeys(letter.domain.lower() for letter in settings.newsletters)
+    setup = MailSetup(
+        sendings=tuple(Sending(sender=domain, envelope=domain) for domain in senders), keys=settings.mail_keys
+    )
+    ports = InspectPorts(names=DnsNames(resolver))
+    return inspect_mail(ports, setup, look_at_relay(parse_relay(settings.smtp_url)) if settings.smtp_url else None)

@@ -157,7 +157,7 @@ def test_every_package_is_used() -> None:
     imported = set(re.findall(r"^ *(?:from|import) ([\w.]+)", source, re.MULTILINE))
     by_others = {"python-multipart", "tzdata"}  # Starlette's forms, and the interpreter's zones
     for name in packages() - by_others:
-        module = {"pyyaml": "yaml"}.get(name, name.replace("-", "_"))
+        module = {"dnspython": "dns", "pyyaml": "yaml"}.get(name, name.replace("-", "_"))
         assert any(f"{found}.".startswith(f"{module}.") for found in imported), name
 
 

@@ -13,6 +13,7 @@ import typer
 
 from aggregator.adapters.shelf import Shelf
 from aggregator.cli import (
+    draft_commands,
     explain_commands,
     feed_commands,
     mail_commands,
@@ -47,7 +48,10 @@ app.command()(plan_commands.retag)
 app.add_typer(feed_commands.app, name="feeds", help="Look at feeds and at what they would give.")
 app.add_typer(story_commands.app, name="stories", help="Join stories and take them apart, against every rule.")
 app.command()(story_commands.refold)
+mail_commands.newsletters.command()(draft_commands.draft)
+mail_commands.newsletters.command()(draft_commands.approve)
 app.add_typer(mail_commands.newsletters, name="newsletters", help="Preview, compose and inspect newsletters.")
+app.command("check-mail")(mailcheck_commands.check)
 app.add_typer(mailcheck_commands.app, name="mail", help="Keys that sign letters, and what the DNS says of our mail.")
 app.add_typer(mail_commands.subscribers, name="subscribers", help="Who gets which newsletter.")
 

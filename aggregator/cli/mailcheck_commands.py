@@ -8,13 +8,18 @@ from typing import Annotated
 
 import typer
 
-from aggregator.cli.output import Json, print_json, say
-from aggregator.cli.session import config_path
+from aggregator.cli.output import Json, print_json, print_table, say
+from aggregator.cli.session import config_path, settings_of
+from aggregator.looking import look_at_mail
+from aggregator.model.mailfacts import Outcome, Verdict
 from aggregator.model.mailkey import MailKey
 from aggregator.settings.dkim_keys import KEY, SELECTOR, make_key_file
 from aggregator.settings.loading import load_settings
 
 app = typer.Typer(no_args_is_help=True)
+Resolver = Annotated[
+    str | None, typer.Option("--resolver", help="Address of the name server to ask, in place of this machine's own.")
+]
 LONGEST_STRING = 255
 """Octets in one string of a TXT record (RFC 1035 3.3); longer values are several strings, read as one (RFC 6376
 3.6.2.2)."""
@@ -47,7 +52,26 @@ def key(
     say("The same for a zone file:")
     for name in names:
         say(_zone_line(name, made))
-    say(f"Next: once it is published, {KEY}={path.absolute()} has letters signed with it.")
+    say(f"Next: once `aggregator check-mail` finds it, {KEY}={path.absolute()} has letters signed with it.")
+
+
+@app.command()
+def check(context: typer.Context, resolver: Resolver = None, as_json: Json = False) -> None:
+    """Ask the DNS and the mail server whether receivers will believe our letters: SPF, DKIM, DMARC, MX, PTR, TLS."""
+    verdicts = look_at_mail(settings_of(context), resolver=resolver)
+    counts = {outcome: sum(verdict.outcome is outcome for verdict in verdicts) for outcome in Outcome}
+    if as_json:
+        print_json({"checks": verdicts, **{outcome.value.replace(" ", "_"): n for outcome, n in counts.items()}})
+    else:
+        _tell(verdicts)
+        say(", ".join(f"{count} {outcome.value}" for outcome, count in counts.items()))
+    if counts[Outcome.FAIL]:
+        raise typer.Exit(1)
+
+
+def _tell(verdicts: tuple[Verdict, ...]) -> None:
+    rows = [(item.outcome.value, item.check, item.subject, f"{item.seen}. {item.cure}".strip()) for item in verdicts]
+    print_table(("", "check", "of", "what was seen, and what to do"), rows)
 
 
 def _domains(context: typer.Context) -> list[str]:

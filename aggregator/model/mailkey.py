@@ -41,5 +41,5 @@ def mail_key(selector: str, private: RSAPrivateKey | Ed25519PrivateKey) -> MailK
     if isinstance(private, RSAPrivateKey):
         octets = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     else:
-        octets = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)  # RFC 8463 4
+        octets = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)  # RFC 8463 4.2
     return MailKey(selector=selector, public=b64encode(octets).decode("ascii"), private=private)

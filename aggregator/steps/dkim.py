@@ -38,7 +38,7 @@ _DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DkimSigner:
-    """Signs for one domain, with every key it has: a receiver takes the signature it can check (RFC 8463 3)."""
+    """Signs for one domain, with every key it has: a receiver takes the signature it can check (RFC 8463 6)."""
 
     domain: str
     keys: tuple[MailKey, ...]
