@@ -114,7 +114,7 @@ def _take(ports: BouncePorts, plan: BouncePlan, mail: BoxedMail, reading: _Readi
 
 
 def _deal(ports: BouncePorts, plan: BouncePlan, mail: BoxedMail, reading: _Reading) -> bool:
-    read = read_bounce(mail.raw, envelope_recipient=mail.envelope_recipient)
+    read = _read(mail)
     if read.kind is BounceKind.UNREADABLE:
         log.warning("bounce.unreadable", key=mail.key, reason=read.reason)
         reading.left.append((mail.key, read.reason))
@@ -126,6 +126,12 @@ def _deal(ports: BouncePorts, plan: BouncePlan, mail: BoxedMail, reading: _Readi
     else:
         _count(ports, plan, read, sha256(mail.raw).digest()[:_DIGEST], reading)
     return read.kind is not BounceKind.UNREADABLE
+
+
+def _read(mail: BoxedMail) -> BounceReading:
+    if mail.trouble:
+        return BounceReading(kind=BounceKind.UNREADABLE, reason=mail.trouble)
+    return read_bounce(mail.raw, envelope_recipient=mail.envelope_recipient)
 
 
 def _unsubscribe(ports: BouncePorts, plan: BouncePlan, read: BounceReading) -> str:

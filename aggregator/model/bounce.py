@@ -106,11 +106,15 @@ class BounceVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoxedMail:
-    """A mail that waits in a box under a key; `envelope_recipient` is None where the box does not know it."""
+    """A mail that waits in a box under a key; `envelope_recipient` is None where the box does not know it.
+
+    `trouble`: why the box cannot read it, on one line.
+    """
 
     key: str
     raw: bytes
     envelope_recipient: str | None = None
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

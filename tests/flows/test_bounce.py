@@ -342,6 +342,12 @@ def test_a_box_is_read_and_what_cannot_be_read_stays_and_is_named(world: World) 
     assert read_box(world.ports, world.plan, box) == BounceReport(left=(("two", "it is empty"),))
 
 
+def test_what_the_box_cannot_read_is_left_with_its_trouble(world: World) -> None:
+    box = ListedBox(waiting=[BoxedMail(key="new/1", raw=b"", trouble="the file cannot be read: Permission denied")])
+    assert read_box(world.ports, world.plan, box).left == (("new/1", "the file cannot be read: Permission denied"),)
+    assert box.kept == ["new/1"]
+
+
 def test_a_mail_is_not_done_before_it_is_stored(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     (letter,) = world.send("ada@think.example")
     box = box_of(world, one=dsn(FULL, to=SIGNER.bounce_address(letter.id, "e.example")))
