@@ -326,8 +326,9 @@ class BounceStore(Protocol):
     def pardon(self, issue_id: int) -> Mapping[int, str]:
         """Let no bounce of this Issue count, but complaints; the Subscribers for whom one did, with their addresses."""
 
-    def enable(self, subscriber_id: int, key: str, now: datetime) -> bool:
-        """Let a Subscriber stopped by bounces have mail again; True when one was stopped."""
+    def enable(self, subscriber_id: int, keys: Collection[str], now: datetime) -> bool:
+        """Let a Subscriber stopped by bounces have mail again, whose address is suppressed under one of `keys`; True
+        when one was stopped."""
 
     def bounces(self, limit: int) -> Sequence[Bounce]:
         """The latest first."""

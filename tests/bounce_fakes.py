@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from aggregator.errors import NotFoundError, TokenError
+from aggregator.errors import NotFoundError
 from aggregator.model.bounce import (
     Bounce,
     BounceAction,
@@ -123,11 +123,13 @@ class MemoryBounceStore(MemoryMailStore):
                 pardoned[row.subscriber_id] = row.email
         return pardoned
 
-    def enable(self, subscriber_id: int, key: str, now: datetime) -> bool:
-        if self.suppressed.get(key, "bounce") != "bounce":
+    def enable(self, subscriber_id: int, keys: Collection[str], now: datetime) -> bool:
+        stood = [key for key in keys if self.suppressed.get(key) == "bounce"]
+        for key in stood:
+            del self.suppressed[key]
+        if not self.suppressed.keys().isdisjoint(keys):
             return False
-        stood = self.suppressed.pop(key, None) is not None
-        return self._turn(subscriber_id, SubscriptionState.DISABLED, SubscriptionState.CONFIRMED, now) or stood
+        return self._turn(subscriber_id, SubscriptionState.DISABLED, SubscriptionState.CONFIRMED, now) or bool(stood)
 
     def bounces(self, limit: int) -> Sequence[Bounce]:
         return list(reversed(self.rows.values()))[:limit]
@@ -163,5 +165,6 @@ def key_of(email: str) -> str:
     return f"key of {email.lower()}"
 
 
-def no_token(address: str) -> tuple[int, str]:
-    raise TokenError(f"not one of ours: {address}")
+def keys_of(email: str) -> tuple[str, ...]:
+    """The same under an older secret beside it."""
+    return key_of(email), f"older {key_of(email)}"

@@ -9,7 +9,7 @@ back. A mail is marked as done once what it says is on disk; read again, it chan
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
@@ -60,11 +60,11 @@ class BouncePorts:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BouncePlan:
     """How addresses are read: `whose` gives a Delivery's id, `leaving` (subscriber id, newsletter id), and both raise
-    TokenError. `suppression_key`: under which an address is suppressed."""
+    TokenError. `suppression_keys`: what an address is suppressed under, and may be, the first from now on."""
 
     whose: Callable[[str], int]
     leaving: Callable[[str], tuple[int, str]]
-    suppression_key: Callable[[str], str]
+    suppression_keys: Callable[[str], Sequence[str]]
 
 
 @dataclass(slots=True)
@@ -164,9 +164,10 @@ def _delivery(ports: BouncePorts, plan: BouncePlan, addresses: Iterable[str]) ->
     """The Delivery that one of these addresses was made for; who forges one is of nobody's."""
     for address in addresses:
         try:
-            return ports.bounces.delivery(plan.whose(address))
+            delivery = ports.bounces.delivery(plan.whose(address))
         except TokenError:
             continue
+        return delivery if delivery and delivery.subscriber.email else None  # who is forgotten is a stranger
     return None
 
 
@@ -208,7 +209,7 @@ def _record(
         scored=verdict.action is not BounceAction.NOTHING and recipient.kind is not BounceKind.COMPLAINT,
         came_back=not recipient.delayed,
     )
-    key = plan.suppression_key(delivery.subscriber.email)
+    key = plan.suppression_keys(delivery.subscriber.email)[0]
     if not ports.bounces.record_bounce(bounce, verdict, key=key, now=now):
         reading.counts["known"] += 1
         return
@@ -250,7 +251,7 @@ def _pardon_faulty_run(ports: BouncePorts, plan: BouncePlan, delivery: Delivery,
     pardoned = ports.bounces.pardon(delivery.issue_id)
     for subscriber_id, email in pardoned.items():
         if score(ports.bounces.history(subscriber_id), now) <= LIMIT:
-            ports.bounces.enable(subscriber_id, plan.suppression_key(email), now)
+            ports.bounces.enable(subscriber_id, plan.suppression_keys(email), now)
     log.error("bounces.relay_fault", issue_id=delivery.issue_id, why=fault, pardoned=len(pardoned))
 
 
@@ -261,7 +262,7 @@ def count_refusal(ports: BouncePorts, plan: BouncePlan, delivery: Delivery, resu
     """
     reading = _Reading()
     recipient = refused(delivery, result)
-    if recipient is not None:
+    if recipient is not None and delivery.subscriber.email:
         digest = sha256(f"refused {delivery.id} {delivery.message_id}".encode()).digest()[:_DIGEST]
         _record(ports, plan, delivery, recipient, digest, reading)
     return reading.report()
@@ -275,5 +276,5 @@ def undo(ports: BouncePorts, plan: BouncePlan, bounce_id: int) -> tuple[Bounce, 
     bounce = ports.bounces.forgive(bounce_id)
     if bounce.kind is BounceKind.COMPLAINT:
         raise UsageError(f"bounce {bounce_id} is a complaint: only its reader can undo it, by subscribing anew")
-    enabled = ports.bounces.enable(bounce.subscriber_id, plan.suppression_key(bounce.email), ports.clock.now())
+    enabled = ports.bounces.enable(bounce.subscriber_id, plan.suppression_keys(bounce.email), ports.clock.now())
     return replace(bounce, scored=False), enabled

@@ -19,7 +19,7 @@ from aggregator.errors import NotFoundError
 from aggregator.model.bounce import Bounce, BounceAction, BounceKind, BounceVerdict, RunOutcome, Strike
 from aggregator.model.delivery import Delivery, DeliveryState, SendResult, Subscriber, SubscriptionState
 from aggregator.ports import BounceStore, DeliveryStore, NewsletterStore, SubscriberStore
-from tests.bounce_fakes import MemoryBounceStore, key_of
+from tests.bounce_fakes import MemoryBounceStore, key_of, keys_of
 from tests.fakes import START
 from tests.mail_fakes import ACCEPTED, DAILY, WEEKLY, issue_of
 from tests.real_store import KINDS, database_of
@@ -251,7 +251,7 @@ def test_a_complaint_ends_the_subscription_and_outweighs_a_bounce(store: Store) 
     store.bounce(letter, SUPPRESS, name="late")
     assert store.suppressed() == {key_of(ADA): "complaint"}
     assert (store.states(), store.states("daily")) == ({ADA: "unsubscribed"}, {ADA: "disabled"})
-    assert not store.rooms.enable(letter.subscriber.id, key_of(ADA), START)
+    assert not store.rooms.enable(letter.subscriber.id, keys_of(ADA), START)
     assert store.states("daily") == {ADA: "disabled"}
 
 
@@ -262,14 +262,14 @@ def test_what_a_reader_wished_stays_whatever_bounces(store: Store, reason: str) 
     store.bounce(letter, SUPPRESS)
     store.bounce(letter, SUPPRESS, name="complaint", kind=BounceKind.COMPLAINT)
     assert store.suppressed() == {key_of(ADA): reason}
-    assert not store.rooms.enable(letter.subscriber.id, key_of(ADA), START)
+    assert not store.rooms.enable(letter.subscriber.id, keys_of(ADA), START)
 
 
 def test_who_left_stays_away(store: Store) -> None:
     (letter,) = store.send(ADA)
     store.rooms.unsubscribe(letter.subscriber.id, "weekly", START)
     store.bounce(letter, SUPPRESS)
-    store.rooms.enable(letter.subscriber.id, key_of(ADA), START)
+    store.rooms.enable(letter.subscriber.id, keys_of(ADA), START)
     assert store.states() == {ADA: "unsubscribed"}
 
 
@@ -281,13 +281,21 @@ def test_who_was_stopped_by_bounces_has_mail_again(store: Store) -> None:
     store.bounce(ada, SUPPRESS)
     store.bounce(bob, DISABLE, name="bob")
     assert [
-        store.rooms.enable(letter.subscriber.id, key_of(letter.subscriber.email), START) for letter in (ada, bob)
+        store.rooms.enable(letter.subscriber.id, keys_of(letter.subscriber.email), START) for letter in (ada, bob)
     ] == [
         True,
         True,
     ]
     assert (store.states(), store.suppressed()) == ({ADA: "confirmed", BOB: "confirmed"}, {})
-    assert not store.rooms.enable(ada.subscriber.id, key_of(ADA), START)
+    assert not store.rooms.enable(ada.subscriber.id, keys_of(ADA), START)
+
+
+def test_who_was_suppressed_under_an_older_secret_has_mail_again(store: Store) -> None:
+    (letter,) = store.send(ADA)
+    store.bounce(letter, DISABLE)
+    store.suppress(keys_of(ADA)[1], "bounce")
+    assert store.rooms.enable(letter.subscriber.id, keys_of(ADA), START)
+    assert (store.states(), store.suppressed()) == ({ADA: "confirmed"}, {})
 
 
 def test_a_run_is_pardoned_and_no_other(store: Store) -> None:

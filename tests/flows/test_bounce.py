@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from structlog.testing import capture_logs
@@ -12,7 +12,7 @@ from aggregator.flows.bounce import BouncePlan, BouncePorts, about, count_refusa
 from aggregator.model.bounce import BouncedRecipient, BounceKind, BounceReading, BounceReport, BoxedMail
 from aggregator.model.delivery import Delivery, DeliveryState, SendResult, Subscriber, SubscriptionState
 from aggregator.steps.signing import Signer
-from tests.bounce_fakes import ListedBox, MemoryBounceStore, key_of
+from tests.bounce_fakes import ListedBox, MemoryBounceStore, key_of, keys_of
 from tests.bounce_mails import arf, dsn, fields, mail, notice, vacation
 from tests.fakes import START, FrozenClock
 from tests.mail_fakes import ACCEPTED, DAILY, WEEKLY, issue_of
@@ -32,7 +32,7 @@ class World:
         self.store.sync([WEEKLY, DAILY], lambda newsletter: (START, START), 0)
         self.ports = BouncePorts(bounces=self.store, subscribers=self.store, clock=self.clock)
         self.plan = BouncePlan(
-            whose=SIGNER.read_bounce, leaving=SIGNER.read_unsubscribe_address, suppression_key=key_of
+            whose=SIGNER.read_bounce, leaving=SIGNER.read_unsubscribe_address, suppression_keys=keys_of
         )
 
     def send(self, *emails: str, newsletter_id: str = "weekly", result: SendResult = ACCEPTED) -> list[Delivery]:
@@ -122,6 +122,18 @@ def test_that_another_address_is_no_good_does_not_say_that_the_readers_is(world:
         ),
     )
     assert about(reading, "ada@think.example").address == "c@d.example"
+
+
+def test_a_bounce_of_who_is_forgotten_is_of_nobody(world: World) -> None:
+    (letter,) = world.send(
+        "ada@think.example", result=SendResult(state=DeliveryState.REFUSED, reply="550 no", code=550)
+    )
+    nobody = replace(letter, subscriber=replace(letter.subscriber, email=""))
+    world.store._deliveries[letter.id] = nobody
+    assert world.back(letter, GONE) == BounceReport(strangers=1)
+    refusal = SendResult(state=DeliveryState.REFUSED, reply="550 no such user", code=550)
+    assert count_refusal(world.ports, world.plan, nobody, refusal) == BounceReport()
+    assert world.store.rows == {}
 
 
 # --- what follows ---------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ box.mails > reading > **bounces.delivery** > bouncing > **bounces.record_bounce*
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,7 @@ from aggregator.model.bounce import Bounce, BounceAction, BounceHistory, BounceK
 from aggregator.model.delivery import Delivery, DeliveryState, SubscriptionState
 
 BY_BOUNCE, BY_COMPLAINT = "bounce", "complaint"
-"""The reasons under which an address is suppressed here; the first is undone by a person, the second by its reader."""
+"""Why an address is suppressed here: the first a person can take back, the second its reader alone."""
 LONGEST_MEMORY = 400
 """Strikes and accepted letters of a Subscriber that are looked at, the latest: more than a year of a daily letter."""
 COUNTED = (BounceKind.HARD.value, BounceKind.SOFT.value)
@@ -127,9 +127,9 @@ class SqlBounceStore:
             connection.execute(update(bounces).where(*scored).values(scored=False))
         return pardoned
 
-    def enable(self, subscriber_id: int, key: str, now: datetime) -> bool:
+    def enable(self, subscriber_id: int, keys: Collection[str], now: datetime) -> bool:
         """Let a Subscriber stopped by bounces have mail again, unless more than bounces stands against it."""
-        theirs = suppressions.c.key == key
+        theirs = suppressions.c.key.in_(keys)
         with self._database.write_ledger() as connection:
             lifted = connection.execute(delete(suppressions).where(theirs, suppressions.c.reason == BY_BOUNCE)).rowcount
             if connection.execute(select(suppressions.c.key).where(theirs)).first():
