@@ -5,7 +5,7 @@ compose: ... rendering (layout > **desk**) > issue
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -41,7 +41,7 @@ class Desk:
         self._foreign = _family(site.language) != tongue.family
 
     def story(self, story: Story, heading: str) -> StoryView:
-        """The Story by its head; the tag that the heading already says is not repeated."""
+        """The Story by its head; a tag that the heading or the kind already says is not repeated."""
         head, at = story.head, self._place(story.head)
         language = self._language(head)
         tongue = tongue_of(language) if language else None
@@ -55,7 +55,7 @@ class Desk:
             kind=kind if kind.casefold() != heading.casefold() else "",
             date=self._tongue.on(head.date.astimezone(self._zone).date()),
             reading=self._words.in_tongue(language),
-            tags=self._tags(story, heading),
+            tags=self._tags(story, {heading.casefold(), kind.casefold()}),
             excerpt=text if text != title else "",
             also_at=self._also_at(story, at),
             language=language,
@@ -72,12 +72,12 @@ class Desk:
         language = head.language or (feed and feed.language) or ""
         return language if language and _family(language) != self._tongue.family else ""
 
-    def _tags(self, story: Story, heading: str) -> tuple[str, ...]:
+    def _tags(self, story: Story, said: Collection[str]) -> tuple[str, ...]:
         tags = sorted(
             (tag for tag in story.tags if tag.namespace in SHOWN_NAMESPACES),
             key=lambda tag: SHOWN_NAMESPACES.index(tag.namespace),
         )
-        texts = {text.casefold(): text for tag in reversed(tags) if (text := self._text(tag)) != heading}
+        texts = {text.casefold(): text for tag in reversed(tags) if (text := self._text(tag)).casefold() not in said}
         return tuple(reversed(texts.values()))[:MAX_TAGS]
 
     def _text(self, tag: Tag) -> str:

@@ -14,12 +14,14 @@ def sources(story: Story) -> int:
     """By how many publishers it is told: as many as it has both feeds and hosts.
 
     Feeds of one institute have one host or one `publisher` tag; what one feed links to elsewhere is told by it alone.
+    A host under another's, as m.example.org is, is no other.
     """
     publishers = {_publisher(entry) for entry in story.entries}
     if len(publishers) == 1:
         return 1
     hosts = {host_of(entry.url) if entry.url else entry.feed_id for entry in story.entries}
-    return min(len(publishers), len(hosts))
+    own = [host for host in hosts if not any(host.endswith(f".{other}") for other in hosts)]
+    return min(len(publishers), len(own))
 
 
 def _publisher(entry: Entry) -> str:

@@ -74,6 +74,13 @@ def test_few_tags_are_shown_the_kind_apart_and_never_the_publisher() -> None:
     assert "(north.example.net) · Report · 23 November 2026\n" in text
 
 
+def test_a_tag_that_says_the_kind_again_is_not_shown() -> None:
+    tags = (Tag(name="type:report", origin="rule"), Tag(name="category:report", origin="category", label="REPORT"))
+    text = render(digest_of([story(1, entry("Paper", tags=tags))])).text
+    assert " · Report · 23 November 2026\n" in text
+    assert "Tags" not in text
+
+
 def test_a_tag_given_twice_in_other_words_is_shown_once() -> None:
     tags = (Tag(name="topic:energy", origin="rule"), Tag(name="category:energy", origin="category", label="ENERGY"))
     assert "Tags: Energy\n" in render(digest_of([story(1, entry("Paper", tags=tags))])).text

@@ -135,10 +135,11 @@ def test_the_biggest_stories_have_the_places() -> None:
         ((("sud", "https://sud.example.com/a"),), 2),
         ((("sud", "https://sud.example.com/a"), ("haus", "https://haus.example.de/a")), 3),
         ((("north-2", "https://www.north.example.net/other"),), 1),
+        ((("north-2", "https://m.north.example.net/other"),), 1),
         ((("north", "https://elsewhere.example/a"),), 1),
         ((("sud", None),), 2),
     ],
-    ids=["alone", "two", "three", "one host", "one feed", "no address"],
+    ids=["alone", "two", "three", "one host", "one site", "one feed", "no address"],
 )
 def test_a_story_counts_its_publishers(others: tuple[tuple[str, str | None], ...], sources: int) -> None:
     entries = [entry("Paper", feed_id=feed, links=(Link(href=url),) if url else ()) for feed, url in others]
