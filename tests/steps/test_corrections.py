@@ -23,6 +23,8 @@ from tests.sample_digest import entry, story
         ("The europeaan way", "The european way"),
         ("The eurobean way", "The european way"),
         ("Teh way", "The way"),
+        ("What exporter want", "What exporters want"),
+        ("What exporterss want", "What exporters want"),
         ("Correction: Gas", "Correction: Gas"),
         ("Gas storage", ""),
     ],
@@ -115,6 +117,12 @@ def test_only_what_changed_is_told_and_each_story_once() -> None:
     ]
     assert corrections(told) == (told[2],)
     assert corrections([]) == ()
+
+
+def test_what_another_of_its_entries_still_says_as_told_is_none() -> None:
+    told = story(1, entry("Oil storage"), entry("Gas storage", feed_id="sud"))
+    assert corrections([Correction(story=told, issue_number=3, old_title="Gas storage")]) == ()
+    assert corrections([Correction(story=told, issue_number=3, old_title="")]) == ()
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
