@@ -4,7 +4,7 @@
     AGGREGATOR_FAULT=send.dot:3=stop      the third time
 
 The environment is read once, when the process starts, and never in one that serves people: it is for processes that a
-test starts in order to lose them.
+test starts in order to lose them. One that it forks may be asked by `ask` instead.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ class Faults:
     """The fault that was asked for, if any; raises ValueError for a text of another form."""
 
     def __init__(self, asked: str) -> None:
+        self.ask(asked)
+
+    def ask(self, asked: str) -> None:
+        """Ask for another fault, or for none; raises ValueError for a text of another form."""
         found = _FORM.fullmatch(asked) if asked else None
         if asked and found is None:
             raise ValueError(f"{VARIABLE}={asked!r} is no fault: write NAME=kill, or NAME:2=stop, drop or enospc")
@@ -65,4 +69,4 @@ def _nothing() -> None:
 
 _ACTS: dict[str, Callable[[], None]] = {"kill": _kill, "stop": _stop, "drop": _drop, "enospc": _full}
 _faults = Faults(os.environ.get(VARIABLE, ""))
-fault, armed = _faults.reach, _faults.arms
+fault, armed, ask = _faults.reach, _faults.arms, _faults.ask

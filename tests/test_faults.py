@@ -59,6 +59,16 @@ def test_a_fault_of_the_disk_or_the_line_is_raised_once(act: str, error: type[OS
     assert not faults.arms("send.dot")
 
 
+def test_one_may_ask_anew() -> None:
+    faults = Faults("send.mark=drop")
+    faults.ask("send.dot=enospc")
+    faults.reach("send.mark")
+    with pytest.raises(OSError, match="on purpose"):
+        faults.reach("send.dot")
+    faults.ask("")
+    assert not faults.arms("send.dot")
+
+
 @pytest.mark.parametrize("asked", ["send.dot", "send.dot=explode", "send.dot:0=kill", "=kill", "Send=kill"])
 def test_another_text_is_refused(asked: str) -> None:
     with pytest.raises(ValueError, match="is no fault"):

@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from aggregator.errors import ConflictError, NotFoundError, StoreError, UsageError
+from aggregator.faults import fault
 from aggregator.model.channel import Site
 from aggregator.model.edition import Choices, Draft, Edition, Slot
 from aggregator.model.feed import Feed
@@ -155,13 +156,16 @@ def _close(run: _Run, newsletter: Newsletter, slot: Slot) -> Issue | None:
     store, up_to = run.ports.newsletters, _up_to(run, newsletter, slot)
     if _waits(newsletter, slot, run.now):
         return None
+    fault("digest.slot")
     selected, issue, corrected = _select(run, newsletter, slot, up_to), None, tuple[Correction, ...]()
+    fault("digest.chosen")
     if selected.stories or newsletter.when_empty == "send":
         if newsletter.approval and slot.edition.is_own and slot.draft is None:
             _begin_draft(run, newsletter, slot)
             return None
         corrected = _corrections(run, slot)
         issue = _issue(run, newsletter, selected, slot, corrected)
+        fault("digest.rendered")
     stored = store.record(
         slot,
         up_to=up_to,
@@ -170,6 +174,7 @@ def _close(run: _Run, newsletter: Newsletter, slot: Slot) -> Issue | None:
         domain=newsletter.domain,
         retold={item.story.id: item.story.head.title for item in corrected},
     )
+    fault("digest.closed")
     number, stories = (stored.number, len(stored.story_ids)) if stored else (None, 0)
     log.info("compose.closed", newsletter_id=newsletter.id, edition=slot.edition.id, number=number, stories=stories)
     return stored
