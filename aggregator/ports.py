@@ -312,6 +312,9 @@ class BounceStore(Protocol):
     def known(self, digest: bytes) -> bool:
         """Whether this mail is recorded."""
 
+    def of_delivery(self, delivery_id: int) -> Sequence[Bounce]:
+        """Bounces of one Delivery, a hundred at most, the latest first."""
+
     def history(self, subscriber_id: int) -> BounceHistory:
         """Scored bounces of a Subscriber, and the days on which a letter was accepted that did not come back."""
 

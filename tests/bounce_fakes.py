@@ -38,6 +38,9 @@ class MemoryBounceStore(MemoryMailStore):
     def known(self, digest: bytes) -> bool:
         return any(row.digest == digest for row in self.rows.values())
 
+    def of_delivery(self, delivery_id: int) -> Sequence[Bounce]:
+        return [row for row in reversed(self.rows.values()) if row.delivery_id == delivery_id][:100]
+
     def history(self, subscriber_id: int) -> BounceHistory:
         own = [row for row in self.rows.values() if row.subscriber_id == subscriber_id]
         back = {row.delivery_id for row in own if row.kind in COUNTED}

@@ -35,6 +35,8 @@ from aggregator.steps.bouncing import LIMIT, judge, relay_fault, score
 
 _DIGEST = 16
 """Octets of a mail's SHA-256 that are kept of it."""
+MOST_OF_ONE = 20
+"""Bounces of one Delivery that are kept; what a flood has to say beyond these is known."""
 _COUNTED = {
     BounceKind.HARD: "hard",
     BounceKind.SOFT: "soft",
@@ -195,6 +197,9 @@ def _record(
     reading: _Reading,
 ) -> None:
     """Keep one bounce with what it leads to; one in a run that is our relay's fault leads to nothing."""
+    if _says_nothing_new(ports, delivery, recipient):
+        reading.counts["known"] += 1
+        return
     now = ports.clock.now()
     verdict = _verdict(ports, delivery, recipient, digest)
     bounce = Bounce(
@@ -225,6 +230,15 @@ def _record(
         score=verdict.score,
     )
     _pardon_faulty_run(ports, plan, delivery, reading)
+
+
+def _says_nothing_new(ports: BouncePorts, delivery: Delivery, recipient: BouncedRecipient) -> bool:
+    """There are many bounces of this Delivery, and one of them says as much."""
+    kept = ports.bounces.of_delivery(delivery.id)
+    same = [bounce for bounce in kept if bounce.kind is recipient.kind]
+    if recipient.names_address:
+        same = [bounce for bounce in same if bounce.status == _kept_status(recipient)]
+    return len(kept) >= MOST_OF_ONE and bool(same)
 
 
 def _verdict(ports: BouncePorts, delivery: Delivery, recipient: BouncedRecipient, digest: bytes) -> BounceVerdict:

@@ -150,6 +150,15 @@ def test_a_bounce_is_kept_once_by_its_mail(store: Store) -> None:
     assert store.rooms.bounces(1) == [latest]
 
 
+def test_bounces_of_one_delivery_are_found_the_latest_first(store: Store) -> None:
+    ada, bob = store.send(ADA, BOB)
+    store.bounce(ada, name="first")
+    store.bounce(bob, name="another")
+    store.bounce(ada, name="second")
+    assert [kept.digest.strip(b"\0") for kept in store.rooms.of_delivery(ada.id)] == [b"second", b"first"]
+    assert store.rooms.of_delivery(404) == []
+
+
 @pytest.mark.parametrize(
     ("result", "kind", "came_back", "state"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import mailbox
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,22 @@ def test_a_mail_that_another_program_takes_is_no_fault(folder: Path) -> None:
         (folder / mail.key).unlink()
         box.done(mail.key)
     assert names(folder) == set()
+
+
+def test_a_folder_that_goes_away_is_told(folder: Path) -> None:
+    put(folder, "new/1.a.host")
+    put(folder, "new/2.b.host")
+    box = Maildir(folder)
+    waiting = box.mails()
+    mail = next(waiting)
+    (folder / "new/2.b.host").unlink()
+    shutil.rmtree(folder / "cur")
+    (folder / "cur").write_text("somebody put a file there")
+    with pytest.raises(BoxError, match=r"let this user write in .*/cur"):
+        box.done(mail.key)
+    assert list(waiting) == []
+    with pytest.raises(BoxError, match="is no Maildir"):
+        list(box.mails())
 
 
 def test_a_folder_that_is_no_maildir_is_named(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from aggregator.errors import NotFoundError, StoreError, UsageError
-from aggregator.flows.bounce import BouncePlan, BouncePorts, about, count_refusal, read_box, take, undo
+from aggregator.flows.bounce import MOST_OF_ONE, BouncePlan, BouncePorts, about, count_refusal, read_box, take, undo
 from aggregator.model.bounce import BouncedRecipient, BounceKind, BounceReading, BounceReport, BoxedMail
 from aggregator.model.delivery import Delivery, DeliveryState, SendResult, Subscriber, SubscriptionState
+from aggregator.steps.bouncing import score
 from aggregator.steps.signing import Signer
 from tests.bounce_fakes import ListedBox, MemoryBounceStore, key_of, keys_of
 from tests.bounce_mails import arf, dsn, fields, mail, notice, vacation
@@ -179,10 +180,14 @@ def test_four_days_of_hard_bounces_disable_and_letters_that_arrive_forgive(world
 
 def test_a_flood_about_one_letter_is_one_days_worth(world: World) -> None:
     (letter,) = world.send("ada@think.example")
-    for number in range(50):
-        world.back(letter, FULL, f"X-Number: {number}")
-    assert len(world.store.bounces(99)) == 50
+    reports = [world.back(letter, FULL, f"X-Number: {number}") for number in range(3 * MOST_OF_ONE)]
+    assert reports == [HARD] * MOST_OF_ONE + [BounceReport(known=1)] * 2 * MOST_OF_ONE
     assert world.states() == {"ada@think.example": "confirmed"}
+    assert score(world.store.history(letter.subscriber.id), START) == 1.0
+    assert world.back(letter, GONE) == BounceReport(hard=1, suppressed=1)
+    assert world.back(letter, GONE, "X-Number: one more") == BounceReport(known=1)
+    complaint = arf(sender=SIGNER.bounce_address(letter.id, "example.org"))
+    assert world.back(letter, raw=complaint).complaints == 1
 
 
 def test_the_same_mail_twice_counts_once(world: World) -> None:
@@ -284,6 +289,19 @@ def test_a_run_that_comes_back_counts_against_nobody(world: World) -> None:
     assert set(world.states().values()) == {"confirmed"}
     scored = {bounce.delivery_id for bounce in world.store.bounces(99) if bounce.scored}
     assert not scored & {letter.id for letter in letters}
+
+
+def test_who_has_too_many_of_other_runs_stays_disabled_when_one_is_pardoned(world: World) -> None:
+    readers = [f"reader{number}@{'ab'[number % 2]}.example" for number in range(100)]
+    runs = []
+    for _ in range(4):
+        runs.append(world.send(*readers))
+        world.back(runs[-1][0], fields("failed", "5.3.0", readers[0]))
+        world.clock.advance(days=1)
+    world.back(runs[2][0], fields("failed", "5.3.2", readers[0], words="once more"))
+    for letter in runs[3][1:7]:
+        world.back(letter, fields("failed", "5.4.4", letter.subscriber.email))
+    assert [email for email, state in world.states().items() if state == "disabled"] == [readers[0]]
 
 
 def test_a_relay_that_knows_nobody_suppresses_nobody(world: World) -> None:

@@ -44,6 +44,12 @@ class SqlBounceStore:
         with self._database.read() as connection:
             return connection.execute(select(bounces.c.id).where(bounces.c.digest == digest)).first() is not None
 
+    def of_delivery(self, delivery_id: int) -> Sequence[Bounce]:
+        """Bounces of one Delivery, a hundred at most, the latest first."""
+        theirs = _kept().where(bounces.c.delivery_id == delivery_id).order_by(bounces.c.id.desc()).limit(100)
+        with self._database.read() as connection:
+            return [_bounce(row) for row in connection.execute(theirs)]
+
     def history(self, subscriber_id: int) -> BounceHistory:
         """Scored bounces of a Subscriber, and the days on which a letter was accepted that did not come back."""
         theirs = (

@@ -144,11 +144,10 @@ def _walk(message: Message, depth: int, returned: bool) -> Iterator[Part]:
         return
     if depth < MAX_DEPTH:
         wraps = message.get_content_maintype() == "message"
-        for part in inner:
-            if wraps and isinstance(part, Message):
+        for part in (part for part in inner if isinstance(part, Message)):
+            if wraps:
                 yield Part(type="message/rfc822", message=part, returned=returned)
-            if isinstance(part, Message):
-                yield from _walk(part, depth + 1, returned or wraps)
+            yield from _walk(part, depth + 1, returned or wraps)
 
 
 def _taken(parts: Iterator[Part]) -> Iterator[Part]:
@@ -164,9 +163,8 @@ def _taken(parts: Iterator[Part]) -> Iterator[Part]:
 def text_of(part: Message) -> str:
     """A part's text, decoded; lines cut to what a line may have, the whole to what is read of a notice."""
     octets = part.get_payload(decode=True)
-    if not isinstance(octets, bytes):
-        return ""
-    text = _decoded(octets[: 4 * MAX_TEXT], part.get_content_charset() or "utf-8")
+    start = octets[: 4 * MAX_TEXT] if isinstance(octets, bytes) else b""
+    text = _decoded(start, part.get_content_charset() or "utf-8")
     return "\n".join(line[:LONGEST_LINE] for line in _LINE_END.split(text[:MAX_TEXT]))
 
 

@@ -63,6 +63,11 @@ def test_the_address_we_wrote_to_is_preferred_to_the_one_it_became() -> None:
     assert recipient.address == READER
 
 
+def test_fields_that_name_no_recipient_are_none() -> None:
+    reading = read_bounce(dsn("Action: failed\nStatus: 5.1.1", "Final-Recipient: x400; /S=ada/\nAction: failed"))
+    assert reading.recipients == ()
+
+
 @pytest.mark.parametrize(
     ("written", "address"),
     [
@@ -206,6 +211,31 @@ def test_who_an_address_was_made_of_is_meant() -> None:
     assert only(notice(text)).address == READER
 
 
+def test_a_code_of_another_class_is_of_an_attempt_before() -> None:
+    text = "The following addresses had permanent fatal errors\n<ada@think.example>\n\n"
+    text += "   ----- Transcript of session follows -----\n451 4.4.1 ada@think.example: timed out before\n"
+    recipient = only(notice(text))
+    assert (recipient.kind, recipient.status) == (HARD, "")
+
+
+def test_of_several_each_has_the_words_that_stand_with_it() -> None:
+    text = "Delivery to the following recipients failed.\n\n"
+    text += "  ada@think.example\n  bob@think.example\n  550 5.1.1 unknown\n"
+    first, second = read_bounce(notice(text)).recipients
+    assert (first.status, second.status) == ("", "5.1.1")
+    assert (first.diagnostic, second.diagnostic) == ("ada@think.example", "bob@think.example 550 5.1.1 unknown")
+
+
+def test_an_address_that_the_notice_does_not_show_has_the_whole_for_a_reason() -> None:
+    raw = notice("It cannot be delivered: 550 5.2.1 disabled", f"X-Failed-Recipients: {READER}")
+    recipient = only(raw)
+    assert (recipient.status, recipient.diagnostic) == ("5.2.1", "It cannot be delivered: 550 5.2.1 disabled")
+
+
+def test_the_version_of_a_program_is_no_code() -> None:
+    assert only(notice("Undeliverable:\n<ada@think.example>\nsays Mail 5.9.1 on 5.0.2\n")).status == ""
+
+
 # --- what is no bounce ----------------------------------------------------------------------------
 
 
@@ -229,6 +259,13 @@ def test_who_an_address_was_made_of_is_meant() -> None:
             'Content-Type: multipart/report; report-type=disposition-notification; boundary="=_r"',
             body="--=_r\n\nYour message was deleted without being read.\n--=_r\n"
             "Content-Type: message/disposition-notification\n\nDisposition: automatic-action; deleted\n--=_r--\n",
+        ),
+        mail(
+            f"From: {READER}",
+            f"To: {VERP}",
+            "Subject: Read: News",
+            'Content-Type: multipart/mixed; boundary="=_r"',
+            body="--=_r\nContent-Type: message/disposition-notification\n\nDisposition: displayed\n--=_r--\n",
         ),
     ],
 )

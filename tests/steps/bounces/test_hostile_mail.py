@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.model.bounce import BounceKind, BounceReading
+from aggregator.steps.bounces import free_text, opening
 from aggregator.steps.bounces.classify import read_bounce
 from aggregator.steps.bounces.opening import MAX_DEPTH, MAX_OCTETS, MAX_PARTS, MAX_TEXT, open_mail
 from tests.bounce_mails import READER, VERP, arf, dsn, fields, mail, notice, vacation
@@ -82,6 +83,26 @@ def test_a_report_before_the_bound_is_read_and_nothing_after_it() -> None:
 
 def test_only_the_top_of_a_notice_is_read() -> None:
     assert len(open_mail(notice("word " * MIB)).text) <= MAX_TEXT
+
+
+def test_a_detector_that_fails_leaves_the_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: object) -> None:
+        raise IndexError
+
+    monkeypatch.setattr(free_text, "all_failures", fails)
+    reading = read_bounce(notice("It could not be delivered:\n<ada@think.example>: 550 5.1.1 user unknown\n"))
+    assert [(item.address, item.status) for item in reading.recipients] == [(READER, "5.1.1")]
+
+
+def test_a_parser_that_fails_leaves_the_mail_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Fails:
+        def __init__(self, **_: object) -> None:
+            raise RecursionError
+
+    monkeypatch.setattr(opening, "BytesParser", Fails)
+    reading = read_bounce(b"Subject: x\n\n", envelope_recipient=VERP)
+    assert (reading.kind, reading.sent_to) == (BounceKind.UNREADABLE, (VERP,))
+    assert reading.reason == "it cannot be read (RecursionError)"
 
 
 SEEDS = [
