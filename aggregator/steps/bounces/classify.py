@@ -21,7 +21,7 @@ UNSUBSCRIBE_PREFIX = "u+"
 """Begins the local part of the address that a letter's List-Unsubscribe gives to mail programs (RFC 8058, RFC 2369)."""
 MOST_ADDRESSES = 50
 _SYSTEM = re.compile(
-    r"(?:mailer|mail)[-_.]?daemon|mdaemon|post ?master|mail[-_.]delivery|mailadm|bounce-?daemon|double-?bounce",
+    r"(?:mailer|mail)[-_.]?daemon|mdaemon|post ?master|mail[-_.]delivery|mailadm|microsoftexchange|double-?bounce",
     re.IGNORECASE,
 )
 _SYSTEM_NAME = re.compile(

@@ -92,7 +92,7 @@ _POLICY = _any(r"""
     \b(?:black|block|deny) ?-?list|\b(?:dnsbl|rbl|spamhaus|spamcop|barracuda|sorbs|reputation|dmarc|dkim|spf)\b
     \b(?:local|security|site|content|message|sending|email|administrative|by|for) policy\b
     \bpolicy (?:reason|violation|rejection|restriction)
-    \bblocked (?:by|using|for|due|because)\b
+    \bblocked (?:by|using|for|due|because|senders?)\b|\bdue to (?:its |the |message )?content\b
     \b(?:ip|host|sender|server|message|mail|content) (?:\S+ ){0,3}(?:blocked|banned|rejected as)\b
     \bcontent (?:rejected|filter|block)|\b(?:unable to|cannot) relay\b
     \brelay(?:ing)? (?:access )?(?:denied|not permitted|not allowed|prohibited)
@@ -156,7 +156,8 @@ _AWAY = _any(r"""
     abwesen|automatische (?:antwort|rückmeldung)|urlaub|(?:réponse|message) automatique
     respuesta autom|fuera de (?:la )?oficina|ausencia|risposta automatica|fuori (?:sede|ufficio)|resposta autom|ausência
     automatisch antwoord|afwezig|autosvar|automatiskt svar|frånvaro|poissa|automaattinen|automatyczna odpowied
-    автоответ|自动回复|自動返信|不在
+    automatisk svar|odpowiedź automat|automatická odpov|automatikus válasz|otomatik yanıt|răspuns automat
+    автоответ|автоматический ответ|αυτόματη απάντηση|自动(?:回复|答复)|自動(?:返信|応答|回覆)|不在|자동 회신
 """)
 _CHALLENGE = _any(r"""
     \b(?:confirm|verify|authenticate|validate) (?:your|that you(?: are|'re)?|you are)\b.{0,60}\b(?:e-?mail|message)\b

@@ -155,6 +155,37 @@ def test_what_is_no_fault_of_the_address_is_marked(status: str, words: str, poli
     assert (recipient.kind, recipient.policy, recipient.names_address) == (HARD, policy, names)
 
 
+@pytest.mark.parametrize(
+    ("words", "status", "policy", "names"),
+    [
+        (
+            "smtp;550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup",
+            "5.1.10",
+            False,
+            True,
+        ),
+        ("smtp; 550 5.4.1 Recipient address rejected: Access denied. [AM5EUR02FT010.example]", "5.4.1", False, False),
+        ("smtp; 550-5.1.1 The email account that you tried to reach does not exist. Please try", "5.1.1", False, True),
+        ("smtp; 550 5.2.1 The email account that you tried to reach is disabled. b2-20020", "5.2.1", False, False),
+        ("smtp; 554 delivery error: dd This user doesn't have a yahoo.com account [0]", "5.0.0", False, True),
+        ("smtp; 550 Requested action not taken: mailbox unavailable", "5.0.0", False, False),
+        ("smtp; 550 Rejected by header based manually Blocked Senders: bounces.example.org", "5.0.0", True, False),
+        ("smtp; 550 5.7.1 Service unavailable, Client host [192.0.2.1] blocked using Spamhaus", "5.7.1", True, False),
+        (
+            "smtp; 550 messages from 192.0.2.1 weren't sent; part of their network is on our block list",
+            "5.0.0",
+            True,
+            False,
+        ),
+        ("smtp; 554 Message rejected due to content restrictions", "5.0.0", True, False),
+        ("X-Postfix; unable to look up host mx.think.example: Name or service not known", "5.0.0", False, False),
+    ],
+)
+def test_the_words_of_large_receivers_are_understood(words: str, status: str, policy: bool, names: bool) -> None:
+    recipient = only(dsn(fields("failed", "5.0.0", words=words).replace("smtp; ", "", 1)))
+    assert (recipient.status, recipient.policy, recipient.names_address) == (status, policy, names)
+
+
 def test_a_passing_fault_names_no_address() -> None:
     assert not only(dsn(fields("failed", "4.1.1", words="450 4.1.1 user unknown for now"))).names_address
 
