@@ -14,12 +14,24 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import URL, BigInteger, ColumnElement, Connection, Engine, create_engine, event, make_url, select
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Engine,
+    create_engine,
+    event,
+    make_url,
+    select,
+)
 from sqlalchemy import cast as as_type
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite's takes the same form, so this compiles for both
@@ -108,10 +120,20 @@ def among(column: ColumnElement[int], values: Collection[int]) -> ColumnElement[
 def insert_tuples(connection: Connection, statement: Insert, rows: Sequence[tuple[object, ...]]) -> None:
     """Insert rows, given in the order of the table's columns, as fast as the driver takes them."""
     if rows and connection.dialect.positional:
-        connection.exec_driver_sql(str(statement.compile(dialect=connection.dialect)), list(rows))
+        text, writers = _prepared(statement, connection.dialect)
+        columns = zip(writers, zip(*rows, strict=True), strict=True)
+        written = (values if write is None else map(write, values) for write, values in columns)
+        connection.exec_driver_sql(text, [*zip(*written, strict=True)])
     elif rows:
         names = statement.table.columns.keys()
         connection.execute(statement, [dict(zip(names, row, strict=True)) for row in rows])
+
+
+@lru_cache(maxsize=32)
+def _prepared(statement: Insert, dialect: Dialect) -> tuple[str, Sequence[Callable[[Any], Any] | None]]:
+    """What the driver is told, and how it takes the values of each column, where not as they are."""
+    kinds = (column.type.dialect_impl(dialect) for column in statement.table.columns)
+    return str(statement.compile(dialect=dialect)), [kind.bind_processor(dialect) for kind in kinds]
 
 
 class _Listed(FunctionElement[Any]):

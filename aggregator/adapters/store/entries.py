@@ -6,11 +6,13 @@ Written inside the transaction of `feeds.py`; read by key (refresh) and by Story
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
+from operator import attrgetter, itemgetter
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, RowMapping, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, bindparam, delete, func, select, update
 
-from aggregator.adapters.store.engine import Database, upsert
+from aggregator.adapters.store.engine import Database, insert_tuples, upsert
 from aggregator.adapters.store.schema import entries, entry_identities, entry_tags
 from aggregator.model.entry import Entry, EntryKeys, KnownEntry, Tag
 from aggregator.model.parsed import Category, Link, Person, SafeHtml, Source
@@ -26,6 +28,7 @@ _PLAIN = (
     *("published", "published_raw", "updated", "updated_raw", "language", "rights", "doi", "comments"),
 )
 _TAG = ("name", "origin", "label", "field", "matched", "rule", "version")
+_tag_values = attrgetter(*_TAG)
 
 
 class SqlEntryStore:
@@ -54,16 +57,18 @@ def insert_entries(
     """Write new entries with their keys and tags; `seqs` by Story id. Returns them with their ids."""
     if not new:
         return []
-    rows = [
-        _row(entry) | {"story_seq": seqs[placement.story_id], "joined_by": placement.rule}
-        for entry, placement in zip(new, placements, strict=True)
-    ]
     # Ids are counted here, under the one writer's lock: handed back by the database, they would cost a statement each.
     first = 1 + (connection.scalar(select(func.max(entries.c.id))) or 0)
-    connection.execute(insert(entries), [row | {"id": id_} for id_, row in enumerate(rows, start=first)])
     numbered = list(enumerate(new, start=first))
+    homes = [seqs[placement.story_id] for placement in placements]
+    rows = [
+        _row(entry) | {"id": id_, "story_seq": seq, "joined_by": placement.rule}
+        for (id_, entry), seq, placement in zip(numbered, homes, placements, strict=True)
+    ]
+    insert_tuples(connection, _NEW_ENTRIES, [*map(itemgetter(*entries.columns.keys()), rows)])
     write_keys(connection, [(id_, entry.keys) for id_, entry in numbered])
-    _insert_tags(connection, [(id_, entry.tags) for id_, entry in numbered])
+    given = (_tag_rows(id_, seq, entry.tags) for (id_, entry), seq in zip(numbered, homes, strict=True))
+    insert_tuples(connection, _NEW_TAGS, [*chain.from_iterable(given)])
     return numbered
 
 
@@ -104,11 +109,7 @@ def load_entries(connection: Connection, story_seqs: Collection[int]) -> Mapping
 
 def write_keys(connection: Connection, holders: Sequence[tuple[int, EntryKeys]]) -> None:
     """Let entries, by id, be found by these keys; one that another entry of the feed held goes to who has it now."""
-    identities = [{"hash": key, "entry_id": id_} for id_, keys in holders for key in keys.identity]
-    if identities:
-        statement = upsert(entry_identities)
-        moved = {"entry_id": statement.excluded.entry_id}
-        connection.execute(statement.on_conflict_do_update(index_elements=["hash"], set_=moved), identities)
+    insert_tuples(connection, _MOVED_KEYS, [(key, id_) for id_, keys in holders for key in keys.identity])
 
 
 def replace_tags(connection: Connection, given: Sequence[tuple[int, Sequence[Tag]]]) -> None:
@@ -116,23 +117,18 @@ def replace_tags(connection: Connection, given: Sequence[tuple[int, Sequence[Tag
     if given:
         own = entry_tags.c.entry_id == bindparam("holder")
         connection.execute(delete(entry_tags).where(own), [{"holder": id_} for id_, _ in given])
-        _insert_tags(connection, given)
+        homes = _homes(connection, [id_ for id_, _ in given])
+        insert_tuples(connection, _NEW_TAGS, [row for id_, tags in given for row in _tag_rows(id_, homes[id_], tags)])
 
 
-def _insert_tags(connection: Connection, given: Sequence[tuple[int, Sequence[Tag]]]) -> None:
-    rows = [
-        {
-            "holder": id_,
-            "entry_id": id_,
-            "position": position,
-            **{name: getattr(tag, name) for name in _TAG},
-        }
-        for id_, tags in given
-        for position, tag in enumerate(tags)
-    ]
-    if rows:
-        story = select(entries.c.story_seq).where(entries.c.id == bindparam("holder")).scalar_subquery()
-        connection.execute(insert(entry_tags).values(story_seq=story), rows)
+def _homes(connection: Connection, ids: Collection[int]) -> Mapping[int, int]:
+    """Which Story, by its `seq`, each of these entries stands in."""
+    query = select(entries.c.id, entries.c.story_seq)
+    return {id_: seq for some in chunks(ids) for id_, seq in connection.execute(query.where(entries.c.id.in_(some)))}
+
+
+def _tag_rows(entry_id: int, story_seq: int, tags: Sequence[Tag]) -> Iterator[tuple[object, ...]]:
+    return ((entry_id, position, story_seq, *_tag_values(tag)) for position, tag in enumerate(tags))
 
 
 def _load_tags(connection: Connection, entry_ids: Collection[int]) -> Mapping[int, tuple[Tag, ...]]:
@@ -189,3 +185,9 @@ def chunks(values: Iterable[Value]) -> Iterator[list[Value]]:
     """The values in lists that one statement can hold."""
     items = list(values)
     return (items[start : start + PARAMETERS] for start in range(0, len(items), PARAMETERS))
+
+
+# --- statements, made once ------------------------------------------------------------------------
+
+_NEW_ENTRIES, _NEW_TAGS, _keys = upsert(entries), upsert(entry_tags), upsert(entry_identities)
+_MOVED_KEYS = _keys.on_conflict_do_update(index_elements=["hash"], set_={"entry_id": _keys.excluded.entry_id})

@@ -6,6 +6,7 @@ Each change puts the Story on the list of the stale, from which the search index
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from itertools import repeat
 from operator import itemgetter
 from typing import Any
 
@@ -27,7 +28,7 @@ from sqlalchemy import (
     update,
 )
 
-from aggregator.adapters.store.engine import Database, upsert
+from aggregator.adapters.store.engine import Database, insert_tuples, upsert
 from aggregator.adapters.store.entries import chunks, load_entries
 from aggregator.adapters.store.facts import read_fact
 from aggregator.adapters.store.schema import entries, entry_tags, facts, stale_stories, stories, story_redirects
@@ -148,9 +149,9 @@ def found_stories(connection: Connection, clustering: Clustering, new: Sequence[
         connection.execute(delete(story_redirects).where(story_redirects.c.old_id == bindparam("gone")), revived)
     wanted = {placement.story_id for placement, _ in placed}
     query = select(stories.c.id, stories.c.seq)
-    found = [row for ids in chunks(wanted) for row in connection.execute(query.where(stories.c.id.in_(ids)))]
-    _make_stale(connection, select(bindparam("seq", type_=Integer)), [{"seq": row.seq} for row in found])
-    return {row.id: row.seq for row in found}
+    seqs = {id_: seq for ids in chunks(wanted) for id_, seq in connection.execute(query.where(stories.c.id.in_(ids)))}
+    insert_tuples(connection, _STALE, [*zip(seqs.values(), repeat(_new_turn()))])
+    return seqs
 
 
 def move_entries(connection: Connection, moves: Sequence[Move], seqs: Mapping[str, int]) -> None:
@@ -228,7 +229,15 @@ def _make_stale(connection: Connection, seq: Select[tuple[int]], rows: Sequence[
     A change of what is stale already is another change: `turn` tells, so that neither is taken for the other.
     """
     if rows:
-        turn = bindparam("turn", secrets.randbits(62), type_=stale_stories.c.turn.type)
+        turn = bindparam("turn", _new_turn(), type_=stale_stories.c.turn.type)
         statement = upsert(stale_stories).from_select(["seq", "turn"], seq.add_columns(turn).where(true()))
         changed = statement.on_conflict_do_update(index_elements=["seq"], set_={"turn": statement.excluded.turn})
         connection.execute(changed, rows)
+
+
+def _new_turn() -> int:
+    return secrets.randbits(62)
+
+
+_stale = upsert(stale_stories)
+_STALE = _stale.on_conflict_do_update(index_elements=["seq"], set_={"turn": _stale.excluded.turn})

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import chain
+from itertools import chain, islice
 
 from aggregator.steps.folding.reading import hashes32
 from aggregator.subject import words_of
@@ -71,7 +71,7 @@ def names(text: str) -> frozenset[int]:
 
 def stems(words: Iterable[str]) -> frozenset[int]:
     """The beginnings of the first long words."""
-    return frozenset(_beginnings([word for word in words if len(word) >= _LONG][:STEMS]))
+    return frozenset(_beginnings(islice((word for word in words if len(word) >= _LONG), STEMS)))
 
 
 def figures(text: str) -> frozenset[int]:
