@@ -14,6 +14,7 @@ import os
 import re
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 
 VARIABLE = "AGGREGATOR_FAULT"
 _FORM = re.compile(r"([a-z]+(?:\.[a-z]+)*)(?::([1-9][0-9]{0,8}))?=(kill|stop|drop|enospc)")
@@ -44,6 +45,10 @@ class Faults:
             return
         self._left -= 1
         if self._left == 0:
+            with suppress(OSError):
+                os.write(
+                    2, f"{VARIABLE}: {name} is reached\n".encode()
+                )  # what was raised may be hidden by its handling
             self._act()
 
 

@@ -34,8 +34,9 @@ def test_where_nobody_asks_nothing_happens() -> None:
 @pytest.mark.parametrize(("asked", "said"), [("send.dot=kill", ""), ("send.dot:2=kill", "once\n")])
 def test_a_process_dies_where_it_is_told(asked: str, said: str) -> None:
     victim = process(asked)
-    output, _ = victim.communicate(timeout=30)
+    output, told = victim.communicate(timeout=30)
     assert (victim.returncode, output) == (-signal.SIGKILL, said)
+    assert told == f"{VARIABLE}: send.dot is reached\n"
 
 
 def test_a_process_that_is_stopped_goes_on_when_woken() -> None:
