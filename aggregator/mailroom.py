@@ -1,35 +1,41 @@
 """All that one process does about mail: the ledger's stores, the mail server, and the tasks that tie them to flows.
 
-    compose > deliver; subscribe
+    compose > deliver
 
 `wiring.py` has one for each process.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from threading import Event
 
-from aggregator.adapters.mailer import OutboxMailer, SmtpMailer
+import structlog
+
+from aggregator.adapters.mailer import SmtpMailer
+from aggregator.adapters.outbox import OutboxMailer
 from aggregator.adapters.store.deliveries import SqlDeliveryStore
 from aggregator.adapters.store.engine import Database
 from aggregator.adapters.store.facts import SqlFactStore
 from aggregator.adapters.store.newsletters import SqlNewsletterStore
+from aggregator.adapters.store.session_places import SessionPlaces
 from aggregator.adapters.store.stories import SqlStoryStore
 from aggregator.adapters.store.subscribers import SqlSubscriberStore
+from aggregator.adapters.worker_lock import FilePlaces
 from aggregator.flows.compose import ComposePorts, compose, compose_one, edit_draft, preview
 from aggregator.flows.deliver import DeliverPorts, deliver, sample_letter, send_test
-from aggregator.flows.subscribe import SubscribePorts, add_one, import_csv
-from aggregator.model.delivery import DeliveryReport, ImportReport, SendResult, Subscription
+from aggregator.model.delivery import DeliveryReport, SendResult
 from aggregator.model.edition import Draft
 from aggregator.model.newsletter import Issue
 from aggregator.plans import Plans
-from aggregator.ports import Clock, Mailer
+from aggregator.ports import Clock, Mailer, Places
 from aggregator.schedule import next_run, next_runs
 from aggregator.settings.values import Settings
 
 OUTBOX = "outbox"
+
+log = structlog.get_logger()
 
 
 class Mailroom:
@@ -48,6 +54,7 @@ class Mailroom:
         self.newsletters = SqlNewsletterStore(database)
         self.subscribers = SqlSubscriberStore(database)
         self.deliveries = SqlDeliveryStore(database)
+        self.places = _places(database, settings)
         self.mailer = _mailer(settings)
         self._stories, self._facts = SqlStoryStore(database), SqlFactStore(database)
         self._clock, self._stopping, self._plans, self._settings = clock, stopping, plans, current
@@ -120,37 +127,44 @@ class Mailroom:
         """Send what the next Issue would be now to one address, as a test; raises NotFoundError, UsageError."""
         return send_test(self.mailer, self._plans().deliver, self.preview(newsletter_id), email)
 
+    def recover(self) -> None:
+        """Name the letters that workers now gone had at hand, or queue them again where the newsletter asks so."""
+        letters = self._settings().newsletters
+        resend = [letter.id for letter in letters if letter.uncertain == "resend"]
+        found = self.deliveries.recover(self._clock.now(), is_gone=self.places.is_gone, resend=resend)
+        if found.uncertain:
+            log.warning("deliveries.uncertain", count=found.uncertain, why="a worker ended while it sent them")
+        if found.resent:
+            log.warning("deliveries.resent", count=found.resent, why="a worker ended while it sent them")
+
     def deliver(self) -> DeliveryReport:
-        """Send what is due."""
+        """Send what is due, beside any number of others who do."""
+        self.recover()
         ports = DeliverPorts(
             deliveries=self.deliveries, newsletters=self.newsletters, mailer=self.mailer, clock=self._clock
         )
-        report = deliver(ports, self._plans().deliver, should_stop=self._stopping.is_set, wait=self._stopping.wait)
+        try:
+            report = deliver(
+                ports,
+                self._plans().deliver,
+                worker=self.places.mine(),
+                should_stop=self._stopping.is_set,
+                wait=self._stopping.wait,
+            )
+        except BaseException:
+            self.places.leave()  # what may be left at hand is named by whoever comes next
+            raise
         if report.paused and not self._stopping.is_set():
             self._facts.record_unsent(self._clock.now())
         elif report.accepted or report.refused or report.deferred:
             self._facts.record_sent()
         return report
 
-    # --- readers ----------------------------------------------------------------------------------
 
-    def _subscribe_ports(self) -> SubscribePorts:
-        return SubscribePorts(subscribers=self.subscribers, newsletters=self.newsletters, clock=self._clock)
-
-    def add_subscriber(self, email: str, name: str | None, newsletter_id: str, source: str) -> Subscription | None:
-        """Subscribe a person who agreed; the subscription that stands already, if one does. Raises UsageError."""
-        self.begin(newsletter_id)
-        return add_one(self._subscribe_ports(), email=email, name=name, newsletter_id=newsletter_id, source=source)
-
-    def import_subscribers(
-        self, lines: Iterable[str], file: str, newsletter_id: str, source: str, *, dry_run: bool
-    ) -> ImportReport:
-        """Subscribe the people of a CSV file; raises UsageError."""
-        self.demand(newsletter_id)
-        if not dry_run:
-            self.begin(newsletter_id)
-        ports = self._subscribe_ports()
-        return import_csv(ports, lines, file=file, newsletter_id=newsletter_id, source=source, dry_run=dry_run)
+def _places(database: Database, settings: Settings) -> Places:
+    if database.dialect == "sqlite":
+        return FilePlaces(Path(settings.database_url.removeprefix("sqlite:///")))
+    return SessionPlaces(database)
 
 
 def _mailer(settings: Settings) -> Mailer:

@@ -9,12 +9,14 @@ from typing import Protocol
 from aggregator.model.applied import Applied, Tagging
 from aggregator.model.bounce import Bounce, BounceHistory, BounceVerdict, BoxedMail, RunOutcome
 from aggregator.model.channel import Publication
+from aggregator.model.consent import LEFT, Evidence
 from aggregator.model.delivery import Delivery, DeliveryState, SendResult, Subscriber, Subscription, SubscriptionState
 from aggregator.model.edition import Choices, Draft, Edition, Slot, Told
 from aggregator.model.entry import Entry, KnownEntry
 from aggregator.model.feed import Feed, FeedState
 from aggregator.model.indexed import Indexed, Order, Stale
 from aggregator.model.mailfacts import Answer, Question
+from aggregator.model.newcomer import Enlisted, Newcomer
 from aggregator.model.newsletter import Issue, IssueSummary, Newsletter
 from aggregator.model.poll import FeedUpdate, FetchOutcome, FetchRequest, PollOutcome
 from aggregator.model.story import Candidate, Clustering, FoldKeys, Holder, Member, Story, StoryLink
@@ -240,11 +242,30 @@ class SubscriberStore(Protocol):
         """Add subscriptions; returns (added, already there). An unsubscribed person stays unsubscribed.
         Addresses that differ in case only are one person's."""
 
+    def enlist(
+        self,
+        newsletter: Newsletter,
+        people: Sequence[Newcomer],
+        evidence: Evidence,
+        now: datetime,
+        *,
+        runs: Runs,
+        last_seq: int,
+    ) -> Enlisted:
+        """Subscribe people who agreed, in one transaction; whose address is suppressed, and who has unsubscribed, stays
+        out. Choices that nobody made before are first due at their first run, and stand at `last_seq`."""
+
+    def foresee(self, newsletter_id: str, people: Sequence[Newcomer]) -> Enlisted:
+        """What `enlist` would do; nothing is written."""
+
     def standing(self, emails: Collection[str], newsletter_id: str) -> Sequence[Subscription]:
         """The subscriptions these addresses have to it, whatever their state."""
 
     def subscriptions(self, newsletter_id: str | None = None) -> Sequence[Subscription]:
         """By newsletter, then in order of arrival."""
+
+    def every_subscription(self, newsletter_id: str | None = None) -> Iterator[Subscription]:
+        """The same, read a page at a time."""
 
     def choose(
         self, subscriber_id: int, newsletter: Newsletter, choices: Choices, *, due_at: datetime, last_seq: int
@@ -252,8 +273,15 @@ class SubscriberStore(Protocol):
         """Give a reader the newsletter as they chose, from where they stand; one made for it is first due at `due_at`,
         and stands at `last_seq` for who reads none yet."""
 
-    def unsubscribe(self, subscriber_id: int, newsletter_id: str, now: datetime) -> bool:
-        """True when something changed; queued and deferred deliveries of it are cancelled in the same transaction."""
+    def unsubscribe(
+        self,
+        subscriber_id: int,
+        newsletter_id: str,
+        now: datetime,
+        evidence: Evidence = LEFT,
+    ) -> bool:
+        """True when something changed; queued and deferred deliveries of it are cancelled in the same transaction, and
+        it is noted how it ended."""
 
 
 class DeliveryStore(Protocol):

@@ -51,8 +51,10 @@ from aggregator.plans import EVERYTHING, Plans
 from aggregator.ports import PublicationStore
 from aggregator.query.grammar import parse_query
 from aggregator.query.matching import Query
+from aggregator.readers import Readers
 from aggregator.settings.loading import ensure_secret
 from aggregator.settings.values import Polling, Settings
+from aggregator.steps.pseudonyms import Pseudonyms
 from aggregator.steps.signing import Signer
 
 log = structlog.get_logger()
@@ -77,7 +79,8 @@ class Runtime:
         self.clock = SystemClock()
         self.stopping = threading.Event()
         self.config_problems: tuple[Problem, ...] = ()
-        self.signer = Signer(settings.secrets or [ensure_secret(settings.data_dir)])
+        secrets = settings.secrets or (ensure_secret(settings.data_dir),)
+        self.signer = Signer(secrets)
         self.database = open_database(settings.database_url, hurried=self.stopping.is_set)
         self.feeds = SqlFeedStore(self.database)
         self.entries = SqlEntryStore(self.database)
@@ -100,6 +103,9 @@ class Runtime:
             stopping=self.stopping,
             plans=lambda: self.plans,
             current=lambda: self.settings,
+        )
+        self.readers = Readers(
+            self.database, pseudonyms=Pseudonyms(secrets), clock=self.clock, settings=lambda: self.settings
         )
 
     def __enter__(self) -> Self:

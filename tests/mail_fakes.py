@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from aggregator.errors import ConflictError, NotFoundError
 from aggregator.model.channel import Site
+from aggregator.model.consent import LEFT, Evidence
 from aggregator.model.delivery import Delivery, DeliveryState, SendResult, Subscriber, Subscription, SubscriptionState
 from aggregator.model.edition import Choices, Draft, Edition, Slot, Told
+from aggregator.model.newcomer import Enlisted, Newcomer
 from aggregator.model.newsletter import Issue, IssueSummary, Newsletter, Rendering
 from aggregator.ports import Runs
 
@@ -62,6 +64,8 @@ class MemoryMailStore:
         self._people: dict[str, Subscriber] = {}
         self._subscriptions: dict[tuple[str, int], Subscription] = {}
         self._reads: dict[tuple[str, int], int] = {}
+        self.keys_out: set[str] = set()
+        """Keyed hashes of addresses that are suppressed."""
         self._deliveries: dict[int, Delivery] = {}
 
     def sync(self, newsletters: Sequence[Newsletter], runs: Runs, last_seq: int) -> None:
@@ -278,6 +282,48 @@ class MemoryMailStore:
         added = len(self._subscriptions) - before
         return added, len(people) - added
 
+    def enlist(
+        self,
+        newsletter: Newsletter,
+        people: Sequence[Newcomer],
+        evidence: Evidence,
+        now: datetime,
+        *,
+        runs: Runs,
+        last_seq: int,
+    ) -> Enlisted:
+        done = self.foresee(newsletter.id, people)
+        for person in people:
+            kept = self._people.setdefault(
+                person.email.lower(), Subscriber(id=len(self._people) + 1, email=person.email, name=person.name)
+            )
+            key = (newsletter.id, kept.id)
+            old = self._subscriptions.get(key)
+            if person.email in done.suppressed or (old and old.state is not SubscriptionState.PENDING):
+                continue
+            due_at = runs(person.choices.applied(newsletter))[0]
+            self._reads[key] = self._place(newsletter, person.choices, 0, due_at=due_at, last_seq=last_seq)
+            self._subscriptions[key] = Subscription(
+                subscriber=kept,
+                newsletter_id=newsletter.id,
+                state=SubscriptionState.CONFIRMED,
+                consent_source=evidence.source,
+                changed_at=now,
+                choices=person.choices,
+            )
+        return done
+
+    def foresee(self, newsletter_id: str, people: Sequence[Newcomer]) -> Enlisted:
+        out = frozenset(person.email for person in people if not self.keys_out.isdisjoint(person.keys))
+        states = {item.subscriber.email.lower(): item.state for item in self.subscriptions(newsletter_id)}
+        found = [states.get(person.email.lower()) for person in people if person.email not in out]
+        added = sum(state in (None, SubscriptionState.PENDING) for state in found)
+        left = found.count(SubscriptionState.UNSUBSCRIBED)
+        return Enlisted(added=added, known=len(found) - added - left, unsubscribed=left, suppressed=out)
+
+    def every_subscription(self, newsletter_id: str | None = None) -> Iterator[Subscription]:
+        yield from self.subscriptions(newsletter_id)
+
     def standing(self, emails: Collection[str], newsletter_id: str) -> Sequence[Subscription]:
         wanted = {email.lower() for email in emails}
         return [item for item in self.subscriptions(newsletter_id) if item.subscriber.email.lower() in wanted]
@@ -286,7 +332,7 @@ class MemoryMailStore:
         keys = sorted(key for key in self._subscriptions if newsletter_id in (None, key[0]))
         return [self._subscriptions[key] for key in keys]
 
-    def unsubscribe(self, subscriber_id: int, newsletter_id: str, now: datetime) -> bool:
+    def unsubscribe(self, subscriber_id: int, newsletter_id: str, now: datetime, evidence: Evidence = LEFT) -> bool:
         old = self._subscriptions.get((newsletter_id, subscriber_id))
         if old is None or old.state is SubscriptionState.UNSUBSCRIBED:
             return False

@@ -70,7 +70,7 @@ def letter(runtime: Runtime) -> DeliveryState:
 
 
 def queue(runtime: Runtime) -> None:
-    runtime.mail.add_subscriber("ana@reader.example", None, "weekly", "form")
+    runtime.readers.add("ana@reader.example", None, "weekly", "form")
     assert runtime.mail.compose_now("weekly") is not None
 
 
@@ -291,7 +291,7 @@ def test_after_a_fault_of_ours_no_letter_is_sent_for_a_while(
     runtime: Runtime, worker: Worker, clock: FrozenClock
 ) -> None:
     queue(runtime)
-    runtime.mail.add_subscriber("bob@reader.example", None, "weekly", "form")
+    runtime.readers.add("bob@reader.example", None, "weekly", "form")
     assert runtime.mail.compose_now("weekly") is not None
     runtime.mail.mailer = mailer = ScriptedMailer(on_send=broken)
     with pytest.raises(TypeError):
@@ -349,7 +349,7 @@ def test_the_whole_worker_polls_publishes_composes_and_sends_until_it_is_told_to
     runtime: Runtime, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runtime.follow()
-    runtime.mail.add_subscriber("ana@reader.example", None, "weekly", "form")
+    runtime.readers.add("ana@reader.example", None, "weekly", "form")
     clock.advance(days=1)
     for name in ("POLL", "INDEX", "PUBLISH", "RETAG", "COMPOSE", "DELIVER"):
         monkeypatch.setattr(module, name, timedelta(seconds=0.2))

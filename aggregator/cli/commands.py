@@ -1,6 +1,6 @@
 """The commands of `aggregator`, except those of one noun (`feed_commands.py`, `mail_commands.py`,
-`mailcheck_commands.py`, `story_commands.py`) or with a file of its own (`explain_commands.py`, `plan_commands.py`,
-`preview_commands.py`, `search_commands.py`)."""
+`mailcheck_commands.py`, `people_commands.py`, `story_commands.py`) or with a file of its own (`explain_commands.py`,
+`plan_commands.py`, `preview_commands.py`, `search_commands.py`)."""
 
 import signal
 from dataclasses import replace
@@ -18,6 +18,7 @@ from aggregator.cli import (
     feed_commands,
     mail_commands,
     mailcheck_commands,
+    people_commands,
     plan_commands,
     search_commands,
     story_commands,
@@ -53,7 +54,7 @@ mail_commands.newsletters.command()(draft_commands.approve)
 app.add_typer(mail_commands.newsletters, name="newsletters", help="Preview, compose and inspect newsletters.")
 app.command("check-mail")(mailcheck_commands.check)
 app.add_typer(mailcheck_commands.app, name="mail", help="Keys that sign letters, and what the DNS says of our mail.")
-app.add_typer(mail_commands.subscribers, name="subscribers", help="Who gets which newsletter.")
+app.add_typer(people_commands.app, name="subscribers", help="Who gets which newsletter, and who gets none.")
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)]

@@ -1,18 +1,17 @@
-"""`aggregator newsletters` and `aggregator subscribers`."""
+"""`aggregator newsletters`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from aggregator.cli.output import Json, print_json, print_table, say, shown
+from aggregator.cli.output import Json, print_json, print_table, say
 from aggregator.cli.session import runtime_of
-from aggregator.errors import NotFoundError, UsageError, unwritable
-from aggregator.model.delivery import DeliveryState, ImportReport, SubscriptionState
+from aggregator.errors import NotFoundError, unwritable
+from aggregator.model.delivery import DeliveryState
 
 newsletters = typer.Typer(no_args_is_help=True)
-subscribers = typer.Typer(no_args_is_help=True)
 
 NewsletterId = Annotated[str, typer.Argument(metavar="ID", help="The newsletter's id, as in feeds.yaml.")]
 NewsletterOption = Annotated[str, typer.Option("--newsletter", help="Id of the newsletter.")]
@@ -150,81 +149,3 @@ def deliveries(context: typer.Context, newsletter: NewsletterId, number: Number,
             ("subscriber", "state", "attempts", "answer"),
             ((item.subscriber.email, item.state, item.attempts, item.reply) for item in found),
         )
-
-
-@subscribers.command("list")
-def list_subscribers(
-    context: typer.Context,
-    newsletter: Annotated[str | None, typer.Option("--newsletter", help="Id of one newsletter.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Who is subscribed to what, and since when."""
-    with runtime_of(context) as runtime:
-        if newsletter is not None:
-            runtime.mail.demand(newsletter)
-        found = runtime.mail.subscribers.subscriptions(newsletter)
-    if as_json:
-        print_json(found)
-    else:
-        print_table(
-            ("address", "newsletter", "state", "since (UTC)", "consent"),
-            (
-                (item.subscriber.email, item.newsletter_id, item.state, item.changed_at, item.consent_source)
-                for item in found
-            ),
-        )
-
-
-@subscribers.command()
-def add(
-    context: typer.Context,
-    email: Annotated[str, typer.Argument(metavar="ADDRESS", help="Where they read mail.")],
-    newsletter: NewsletterOption,
-    consent_source: ConsentOption,
-    name: Annotated[str | None, typer.Option(help="How to address them.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Subscribe one person who has agreed."""
-    with runtime_of(context) as runtime:
-        stood = runtime.mail.add_subscriber(email, name, newsletter, consent_source)
-    if as_json:
-        print_json({"email": email, "newsletter": newsletter, "added": stood is None, "stood": stood})
-    elif stood is None:
-        say(f"{email} gets {newsletter} from its next issue on.")
-    elif stood.state is SubscriptionState.UNSUBSCRIBED:
-        say(f"{email} unsubscribed from {newsletter} on {shown(stood.changed_at)} UTC and stays so: nothing changed.")
-    else:
-        say(f"{email} gets {newsletter} already, since {shown(stood.changed_at)} UTC: nothing changed.")
-
-
-@subscribers.command("import")
-def import_file(
-    context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="A header line; `email` is required.")],
-    newsletter: NewsletterOption,
-    consent_source: ConsentOption,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only report.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Subscribe the people of a CSV file; bad lines are named and skipped."""
-    with runtime_of(context) as runtime:
-        try:
-            with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-                report = runtime.mail.import_subscribers(lines, str(file), newsletter, consent_source, dry_run=dry_run)
-        except OSError as error:
-            raise UsageError(f"{file}: {error.strerror}; name a CSV file that this user may read") from error
-    if as_json:
-        print_json(report)
-    else:
-        for line in _import_lines(report, dry_run=dry_run):
-            say(line)
-    if report.problems and not report.added + report.known + report.unsubscribed:
-        raise typer.Exit(1)
-
-
-def _import_lines(report: ImportReport, *, dry_run: bool) -> Iterator[str]:
-    for line in report.problems:
-        yield f"  line {line.number}: {line.reason}"
-    verb, stays = ("would be added", "would stay") if dry_run else ("added", "stay")
-    left = f", {report.unsubscribed} have unsubscribed and {stays} so" if report.unsubscribed else ""
-    yield f"{report.added} {verb}, {report.known} known already{left}, {len(report.problems)} lines skipped"

@@ -81,7 +81,7 @@ def demo_settings(folder: Path, *, publishers: str, smtp_url: str, site: str) ->
 def _whole_job(runtime: Runtime, publishers: SampleServer, mailbox: Mailbox) -> DemoSummary:
     runtime.prepare()
     for email, name in READERS:
-        runtime.mail.add_subscriber(email, name, NEWSLETTER, CONSENT)
+        runtime.readers.add(email, name, NEWSLETTER, CONSENT)
     first = _poll(runtime, publishers)
     runtime.publish()
     publishers.publish_second_edition()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+
+from aggregator.model.edition import Choices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,7 @@ class Subscription:
     state: SubscriptionState
     consent_source: str
     changed_at: datetime
+    choices: Choices = field(default_factory=Choices)
 
 
 class DeliveryState(StrEnum):
@@ -90,22 +93,3 @@ class DeliveryReport:
     uncertain: int = 0
     cancelled: int = 0
     paused: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineProblem:
-    """A line of an imported file that was skipped; lines count from 1."""
-
-    number: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportReport:
-    """Subscriptions of one imported file: new ones, ones that stood already, ones of people who have unsubscribed
-    and stay so, and lines that name nobody."""
-
-    added: int = 0
-    known: int = 0
-    unsubscribed: int = 0
-    problems: tuple[LineProblem, ...] = ()

@@ -1,4 +1,4 @@
-"""What an e-mail address is, for feeds.yaml, for the command line and for imported files alike."""
+"""What an e-mail address is, and what is said beside it: for feeds.yaml, commands, forms and imported files alike."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ import unicodedata
 
 from email_validator import EmailNotValidError, validate_email
 
+from aggregator.errors import UsageError
+from aggregator.model.characters import BREAKS
+
+LONGEST_NAME = 200
+"""Characters of a person's name that are kept."""
 _LOOKING_ALIKE = frozenset({"LATIN", "CYRILLIC", "GREEK"})
 
 
@@ -29,6 +34,19 @@ def read_address(text: str) -> str:
         if len(_scripts(label) & _LOOKING_ALIKE) > 1:
             raise ValueError(f"is not an e-mail address: {label!r} mixes letters that look alike")
     return found.ascii_email or found.normalized
+
+
+def read_name(text: str) -> str | None:
+    """A person's name on one line, None for none."""
+    return BREAKS.sub(" ", text).strip()[:LONGEST_NAME] or None
+
+
+def read_source(text: str) -> str:
+    """Where a person's consent comes from, on one line that says something; raises UsageError."""
+    line = BREAKS.sub(" ", text).strip()
+    if not line:
+        raise UsageError("the source of their consent is blank: say where and when these people agreed")
+    return line
 
 
 def _scripts(label: str) -> set[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.acceptance.wire import HEAD, Wire
@@ -57,13 +59,56 @@ def test_an_import_counts_apart_who_has_left(wire: Wire) -> None:
     assert lines[-1] == "1 added, 0 known already, 1 have unsubscribed and stay so, 1 lines skipped"
 
 
-def test_a_line_that_is_not_utf_8_is_skipped_and_the_rest_goes_in(wire: Wire) -> None:
+def test_files_of_three_encodings_go_in(wire: Wire) -> None:
     (wire.folder / "octets.csv").write_bytes(b"email,name\nfirst@example.org,J\xe9r\xf4me\nlast@example.org,Ana\n")
     lines = wire.run("subscribers", "import", "octets.csv", *CONSENT).stdout.splitlines()
     assert lines == [
-        "  line 2: is not UTF-8; save the file as `CSV UTF-8`",
-        "1 added, 0 known already, 1 lines skipped",
+        "1 lines were not UTF-8 and were read as Windows-1252",
+        "2 added, 0 known already, 0 lines skipped",
     ]
+    (wire.folder / "wide.csv").write_bytes("email;name\r\nwide@example.org;Zoë\r\n".encode("utf-16"))
+    assert wire.run("subscribers", "import", "wide.csv", *CONSENT).stdout.startswith("1 added")
+    names = {row["subscriber"]["name"] for row in wire.json("subscribers", "list")}
+    assert {"Jérôme", "Zoë"} <= names
+
+
+def test_a_suppressed_address_is_kept_out_by_a_hash_and_said_so(wire: Wire) -> None:
+    wire.run("subscribers", "add", "out@example.org", *CONSENT)
+    told = wire.run("subscribers", "suppress", "OUT@example.org", "--reason", "asked by letter").stdout
+    assert told == "OUT@example.org is suppressed; 1 subscriptions ended.\n"
+    refused = wire.run("subscribers", "add", "out@example.org", *CONSENT, code=2).stderr
+    assert refused.splitlines()[-1].startswith("'out@example.org' gets no mail: the address is suppressed")
+    (wire.folder / "out.csv").write_text("email\nin@example.org\nout@example.org\n")
+    lines = wire.run("subscribers", "import", "out.csv", *CONSENT).stdout.splitlines()
+    assert lines[0].startswith("  line 3: 'out@example.org' gets no mail")
+    assert lines[-1] == "1 added, 0 known already, 1 are suppressed and stay so, 0 lines skipped"
+    assert [key for (key,) in wire.rows("SELECT key FROM suppressions") if "out" in key] == []
+
+
+def test_a_person_is_shown_forgotten_and_stays_away(wire: Wire) -> None:
+    wire.run("subscribers", "add", "gone@example.org", "--name", "Gone Girl", *CONSENT)
+    shown = wire.run("subscribers", "show", "gone@example.org").stdout
+    assert "name: Gone Girl" in shown
+    assert "asked by mail, 2026-03-02" in shown
+    wire.run("subscribers", "forget", "gone@example.org")
+    assert wire.json("subscribers", "show", "gone@example.org")["suppression"]["reason"] == "forgotten"
+    wire.run("subscribers", "add", "gone@example.org", *CONSENT, code=2)
+    assert "nobody here has the address" in wire.run("subscribers", "forget", "gone@example.org", code=2).stderr
+    assert wire.rows("SELECT count(*) FROM subscribers WHERE email LIKE '%gone%' OR name LIKE '%Gone%'") == [(0,)]
+
+
+def test_an_export_is_safe_in_a_spreadsheet_and_is_read_back(wire: Wire) -> None:
+    wire.run("subscribers", "add", "eq@example.org", "--name", "=HYPERLINK(1)", *CONSENT)
+    exported = wire.run("subscribers", "export", "--newsletter", "weekly").stdout
+    assert "eq@example.org,'=HYPERLINK(1),weekly,confirmed," in exported
+    (wire.folder / "export.csv").write_text(exported, newline="")
+    again = wire.json("subscribers", "import", "export.csv", *CONSENT)
+    assert again["added"] == 0
+    assert {problem["reason"].rpartition(" in ")[2] for problem in again["problems"]} == {
+        "the column `state`, and not subscribed"
+    }
+    rows = json.loads(wire.run("subscribers", "export", "--format", "json").stdout)
+    assert [row["name"] for row in rows if row["email"] == "eq@example.org"] == ["=HYPERLINK(1)"]
 
 
 @pytest.mark.parametrize(
@@ -85,6 +130,7 @@ def test_a_file_that_adds_nobody_fails(wire: Wire, text: str, code: int, words: 
         ("newsletters", "deliveries", "weakly", "1"),
         ("newsletters", "preview", "weakly"),
         ("newsletters", "compose", "weakly"),
+        ("subscribers", "export", "--newsletter", "weakly"),
         ("subscribers", "list", "--newsletter", "weakly"),
         ("subscribers", "add", "ana@example.org", "--newsletter", "weakly", "--consent-source", "form"),
     ],

@@ -1,0 +1,145 @@
+"""One person: all that is kept about them, and its end.
+
+preferences: ... > **everything, erase**. What is left of an erased person are counts, and the keyed hash that keeps
+their address out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Select, delete, or_, select, update
+
+from aggregator.adapters.store.consents import drop_consents, note_consents, read_consents
+from aggregator.adapters.store.engine import Database
+from aggregator.adapters.store.mail_tables import (
+    bounces,
+    deliveries,
+    issues,
+    notices,
+    subscribers,
+    subscriptions,
+    suppressions,
+)
+from aggregator.adapters.store.subscribers import (
+    cancel_waiting,
+    end_subscription,
+    read_subscription,
+    whole_subscription,
+)
+from aggregator.adapters.store.suppressions import add_suppression
+from aggregator.model.consent import Act, Evidence, Suppression, SuppressionReason
+from aggregator.model.delivery import Subscriber
+from aggregator.model.person import KeptBounce, KeptDelivery, KeptNotice, Person, PersonalData
+
+FORGOTTEN = Evidence(source="erased")
+Kept = TypeVar("Kept", KeptDelivery, KeptBounce, KeptNotice)
+
+
+class SqlPersonStore:
+    """`ports.PersonStore` on the database; what it writes is on disk when a call returns."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def find(self, email: str) -> Person | None:
+        """The person of this address, in letters of any size."""
+        return self._person(subscribers.c.email_key == email.strip().lower())
+
+    def person(self, subscriber_id: int) -> Person | None:
+        """The person of that id; None for one who was erased."""
+        return self._person(subscribers.c.id == subscriber_id)
+
+    def everything(self, subscriber_id: int, keys: Collection[str]) -> PersonalData | None:
+        """All that is kept about a person, `keys` being the hashes of their address."""
+        with self._database.read() as connection:
+            person = _person(connection, subscribers.c.id == subscriber_id)
+            if person is None:
+                return None
+            suppressed = connection.execute(select(suppressions).where(suppressions.c.key.in_(keys))).first()
+            return PersonalData(
+                person=person,
+                consents=tuple(read_consents(connection, subscriber_id)),
+                deliveries=_kept(KeptDelivery, connection, _deliveries(subscriber_id)),
+                bounces=_kept(KeptBounce, connection, _bounces(subscriber_id)),
+                notices=_kept(KeptNotice, connection, _notices(person.subscriber)),
+                suppression=Suppression(reason=suppressed.reason, since=suppressed.since) if suppressed else None,
+            )
+
+    def end_all(self, subscriber_id: int, evidence: Evidence, now: datetime) -> int:
+        """End every subscription of a person; how many there were."""
+        theirs = select(subscriptions.c.newsletter_id).where(subscriptions.c.subscriber_id == subscriber_id)
+        with self._database.write_ledger() as connection:
+            letters = connection.scalars(theirs.order_by(subscriptions.c.newsletter_id)).all()
+            return sum(end_subscription(connection, subscriber_id, letter, now, evidence) for letter in letters)
+
+    def erase(self, subscriber_id: int, key: str, now: datetime) -> bool:
+        """Take out all that tells who a person is, and keep their address out by `key`; whether there was one."""
+        with self._database.write_ledger() as connection:
+            person = _person(connection, subscribers.c.id == subscriber_id)
+            if person is None:
+                return False
+            cancel_waiting(connection, subscriber_id, now)
+            drop_consents(connection, subscriber_id)
+            for item in person.subscriptions:
+                note_consents(connection, [subscriber_id], item.newsletter_id, Act.FORGOTTEN, FORGOTTEN, now)
+            _blank(connection, person.subscriber)
+            add_suppression(connection, key, SuppressionReason.FORGOTTEN.value, now)
+            connection.execute(update(suppressions).where(suppressions.c.key == key).values(note=""))
+        return True
+
+    def _person(self, which: Any) -> Person | None:
+        with self._database.read() as connection:
+            return _person(connection, which)
+
+
+def _person(connection: Connection, which: Any) -> Person | None:
+    row = connection.execute(select(subscribers).where(which, subscribers.c.email != "")).first()
+    if row is None:
+        return None
+    theirs = whole_subscription().where(subscriptions.c.subscriber_id == row.id)
+    return Person(
+        subscriber=Subscriber(id=row.id, email=row.email, name=row.name),
+        since=row.created_at,
+        subscriptions=tuple(read_subscription(item) for item in connection.execute(theirs)),
+    )
+
+
+def _kept(kind: type[Kept], connection: Connection, query: Select[Any]) -> tuple[Kept, ...]:
+    rows: Iterable[Any] = connection.execute(query).mappings()
+    return tuple(kind(**row) for row in rows)
+
+
+def _deliveries(subscriber_id: int) -> Select[Any]:
+    ledger = ("state", "created_at", "settled_at", "message_id", "reply")
+    query = select(issues.c.newsletter_id, issues.c.number, issues.c.subject, *(deliveries.c[name] for name in ledger))
+    return (
+        query.join_from(deliveries, issues).where(deliveries.c.subscriber_id == subscriber_id).order_by(deliveries.c.id)
+    )
+
+
+def _bounces(subscriber_id: int) -> Select[Any]:
+    query = select(bounces.c.kind, bounces.c.status, bounces.c.reason, bounces.c.received_at)
+    return query.where(bounces.c.subscriber_id == subscriber_id).order_by(bounces.c.id)
+
+
+def _notices(subscriber: Subscriber) -> Select[Any]:
+    columns = ("kind", "newsletter_id", "state", "created_at", "settled_at", "message_id")
+    return select(*(notices.c[name] for name in columns)).where(_of(subscriber)).order_by(notices.c.id)
+
+
+def _of(subscriber: Subscriber) -> Any:
+    return or_(notices.c.subscriber_id == subscriber.id, notices.c.email == subscriber.email)
+
+
+def _blank(connection: Connection, subscriber: Subscriber) -> None:
+    """The row stays, so that its id is never another's: old links name it. A server's words may name the person."""
+    id_ = subscriber.id
+    connection.execute(delete(notices).where(_of(subscriber)))
+    connection.execute(delete(subscriptions).where(subscriptions.c.subscriber_id == id_))
+    connection.execute(update(deliveries).where(deliveries.c.subscriber_id == id_).values(reply=None, domain=""))
+    connection.execute(update(bounces).where(bounces.c.subscriber_id == id_).values(reason=""))
+    gone = {"email": "", "email_key": f"erased {id_}", "name": None}
+    connection.execute(update(subscribers).where(subscribers.c.id == id_).values(gone))

@@ -1,0 +1,81 @@
+"""What readers write is read with patience, checked, and named when it is wrong."""
+
+from dataclasses import replace
+
+import pytest
+
+from aggregator.model.edition import Choices
+from aggregator.steps.choosing import LONGEST_QUERY, read_choices, read_language, read_zone, zones
+from tests.mail_fakes import WEEKLY
+
+
+def test_nothing_said_is_nothing_chosen() -> None:
+    assert read_choices({}, WEEKLY).choices == Choices()
+    assert read_choices(dict.fromkeys(("schedule", "timezone", "quiet", "language", "query"), " "), WEEKLY).faults == {}
+
+
+def test_everything_said_is_chosen_in_one_spelling() -> None:
+    given = {
+        "schedule": "Thursday, Monday 7:05",
+        "timezone": "Asia/Tokyo",
+        "quiet": "22:00 - 7:00",
+        "language": "fr-CA",
+        "query": " country:jp \n AND topic:energy ",
+        "other": "is not asked for",
+    }
+    assert read_choices(given, WEEKLY).choices == Choices(
+        schedule="mon,thu 07:05",
+        timezone="Asia/Tokyo",
+        quiet="22:00-07:00",
+        language="fr",
+        query="country:jp AND topic:energy",
+    )
+
+
+def test_what_the_newsletter_has_anyway_is_not_a_choice() -> None:
+    letter = replace(WEEKLY, quiet="22:00-07:00", query="country:jp")
+    given = {
+        "schedule": "Mon 7:30",
+        "timezone": "Europe/Paris",
+        "quiet": "22:00-07:00",
+        "language": "en",
+        "query": "country:jp",
+    }
+    assert read_choices(given, letter).choices == Choices()
+
+
+def test_each_fault_is_named_and_none_is_chosen() -> None:
+    given = {"schedule": "x", "timezone": "Mars/Base", "quiet": "x", "language": "x", "query": "a OR"}
+    chosen = read_choices(given, WEEKLY)
+    assert set(chosen.faults) == set(given)
+    assert chosen.choices == Choices()
+    assert chosen.query_fault is not None
+    assert chosen.faults["query"].endswith(f"(character {chosen.query_fault.position + 1})")
+
+
+def test_a_filter_has_a_longest() -> None:
+    chosen = read_choices({"query": "word " * LONGEST_QUERY}, WEEKLY)
+    assert chosen.faults == {"query": f"a filter has at most {LONGEST_QUERY} characters"}
+
+
+def test_zones_to_choose_from_are_places_that_are_read_again() -> None:
+    assert {"Europe/Paris", "Asia/Tokyo", "America/New_York", "UTC"} <= set(zones())
+    assert not [name for name in zones() if name.startswith(("Etc/", "posix", "SystemV"))]
+    assert [read_zone(name) for name in zones()] == list(zones())
+
+
+@pytest.mark.parametrize("text", ["", "europe/pari", "../etc/passwd", "x" * 5000, "Europe/Paris\0"])
+def test_what_is_no_zone_is_said_shortly(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a time zone") as error:
+        read_zone(text)
+    assert len(str(error.value)) < 200
+
+
+def test_a_near_zone_is_offered() -> None:
+    with pytest.raises(ValueError, match="did you mean Europe/Paris"):
+        read_zone("europe/pariss")
+
+
+@pytest.mark.parametrize(("text", "code"), [("en", "en"), ("de-AT", "de"), ("ES_mx", "es")])
+def test_a_language_of_ours_is_read_with_its_country(text: str, code: str) -> None:
+    assert read_language(text) == code
