@@ -161,13 +161,13 @@ class Mailroom:
         return report
 
 
-def _places(database: Database, settings: Settings) -> Places:
-    if database.dialect == "sqlite":
-        return FilePlaces(Path(settings.database_url.removeprefix("sqlite:///")))
-    return SessionPlaces(database)
-
-
 def _mailer(settings: Settings) -> Mailer:
     if settings.smtp_url:
         return SmtpMailer(settings.smtp_url)
     return OutboxMailer(Path(settings.data_dir) / OUTBOX)
+
+
+def _places(database: Database, settings: Settings) -> Places:
+    if database.dialect == "sqlite":
+        return FilePlaces(Path(settings.database_url.removeprefix("sqlite:///")))
+    return SessionPlaces(database)

@@ -19,6 +19,7 @@ from aggregator.model.mailfacts import Answer, Question
 from aggregator.model.newcomer import Enlisted, Newcomer
 from aggregator.model.newsletter import Issue, IssueSummary, Newsletter
 from aggregator.model.poll import FeedUpdate, FetchOutcome, FetchRequest, PollOutcome
+from aggregator.model.sending import Answered, Claim, Exchanged, Outgoing, Recovered, Sent, Settlement
 from aggregator.model.story import Candidate, Clustering, FoldKeys, Holder, Member, Story, StoryLink
 from aggregator.query.matching import Query
 
@@ -285,19 +286,28 @@ class SubscriberStore(Protocol):
 
 
 class DeliveryStore(Protocol):
-    def recover(self, now: datetime) -> int:
-        """Rows left `sending` by a worker that died become `uncertain`; returns how many. Rows that wait longer than
-        any wait of ours, by a clock that was wrong, are due now. Call only while holding the worker's lock."""
+    def recover(self, now: datetime, *, is_gone: Callable[[str], bool], resend: Collection[str] = ()) -> Recovered:
+        """Rows left `sending` by workers that are gone become `uncertain`, or `queued` once more in the newsletters of
+        `resend`, a few times at most. Rows that wait longer than any wait of ours, by a clock that was wrong, are due
+        now."""
 
-    def waiting(self, now: datetime, newsletter_ids: Collection[str]) -> bool:
-        """Whether there is a row to claim."""
+    def release(self, worker: str, now: datetime) -> int:
+        """Rows that this worker has claimed and handed to nobody wait again; returns how many. For who knows that every
+        letter it handed over has been settled."""
 
-    def claim(self, now: datetime, newsletter_ids: Collection[str]) -> Delivery | None:
-        """Move the longest waiting due row of these newsletters to `sending`, durably, and return it; to `cancelled`
-        when its subscription is no longer confirmed. One at a time: a kill leaves one row in doubt at most."""
+    def waiting(self, now: datetime, newsletter_ids: Collection[str], *, limit: int = 1) -> int:
+        """How many rows there are to claim, counted up to `limit`."""
 
-    def settle(self, delivery: Delivery, result: SendResult, now: datetime, retry_at: datetime | None) -> bool:
-        """Move a claimed row from `sending` to its result, durably; False when the claim no longer stands."""
+    def exchange(self, settled: Sequence[Settlement], now: datetime, claim: Claim | None = None) -> Exchanged:
+        """One transaction, on disk when this returns: note what became of claimed rows, unless their claim no longer
+        stands; then move the longest waiting due rows that a claim asks for to `sending`, and to `cancelled` when their
+        subscription is no longer confirmed. A kill leaves as many rows in doubt as were claimed and not yet settled."""
+
+    def postpone(self, until: datetime, *, domain: str) -> int:
+        """Let every letter to a domain that is due before `until` wait till then; returns how many there are."""
+
+    def sent_since(self, since: datetime, *, but_by: str | None = None) -> Sequence[Sent]:
+        """The letters that servers have heard of since, each at its last attempt; without those of one worker."""
 
     def answered(self, limit: int) -> Sequence[Delivery]:
         """Rows the server accepted or refused, the latest first."""
@@ -309,16 +319,43 @@ class DeliveryStore(Protocol):
         """Rows by state; states without rows are left out."""
 
 
+class Places(Protocol):
+    """Who sends for a database: a worker has a name while it lives, and it is known of every name whether it does."""
+
+    def mine(self) -> str:
+        """The name of this worker, in which it claims; held until it leaves, or ends in any way."""
+
+    def leave(self) -> None:
+        """Give the name up; the next is another."""
+
+    def is_gone(self, worker: str) -> bool:
+        """Whether that worker has ended. One that is only stopped has not."""
+
+
 class Mailer(Protocol):
-    def connect(self) -> SendResult | None:
-        """Be ready to send; what is wrong with the whole server when that cannot be."""
+    """Letters handed over, several at once; one caller at a time, and `close` from any thread."""
+
+    def connect(self, letters: int = 1) -> SendResult | None:
+        """Be ready to send about so many letters, as soon as one can be taken or some are at hand; what is wrong with
+        the whole server when none can."""
+
+    def room(self) -> int:
+        """How many letters may be handed over now."""
+
+    def hand(self, letter: Outgoing) -> None:
+        """Take one letter to a server; its answer will be among the answers. Raises ValueError for an address that
+        cannot be spoken of to a server."""
+
+    def answers(self, seconds: float) -> Sequence[Answered]:
+        """What has been answered since the last call; waits so long for a first one, and never for a second."""
 
     def send(self, message: bytes, *, sender: str, recipient: str) -> SendResult:
-        """Hand one message to the mail server and say what it answered; never raises for a server's fault.
+        """Hand one message to the mail server, by itself, and say what it answered; never raises for a server's fault.
         Raises ValueError for an address that cannot be spoken of to a server."""
 
     def close(self) -> None:
-        """End the conversation politely; `connect` begins another."""
+        """End the conversations politely; `connect` begins others. While another thread has letters at hand they are
+        cut off: each is answered as what it then is."""
 
 
 class BounceBox(Protocol):

@@ -48,7 +48,7 @@ from aggregator.model.indexed import Finding, Order
 from aggregator.model.poll import RefreshReport
 from aggregator.model.vitals import Health
 from aggregator.plans import EVERYTHING, Plans
-from aggregator.ports import PublicationStore
+from aggregator.ports import Clock, PublicationStore
 from aggregator.query.grammar import parse_query
 from aggregator.query.matching import Query
 from aggregator.readers import Readers
@@ -75,8 +75,8 @@ class SystemClock:
 class Runtime:
     """One process's adapters and tasks; use it as a context manager, so that children and sockets end with it."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.clock = SystemClock()
+    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+        self.clock = clock or SystemClock()
         self.stopping = threading.Event()
         self.config_problems: tuple[Problem, ...] = ()
         secrets = settings.secrets or (ensure_secret(settings.data_dir),)
@@ -119,6 +119,7 @@ class Runtime:
 
     def let_go(self) -> None:
         """Begin nothing new: what is under way ends where it can."""
+        self.mail.places.leave()
         self.stopping.set()
         if self._fetcher is not None:
             self._fetcher.close()
@@ -291,7 +292,7 @@ class Runtime:
     # --- the worker -------------------------------------------------------------------------------
 
     def exclusive(self) -> AbstractContextManager[None]:
-        """Be the one worker of this database; raises BusyError when another process is, StoreError when none can be."""
+        """Be the one that leads; raises BusyError when another process does, StoreError when none can."""
         return worker_lock(Path(self.settings.database_url.removeprefix("sqlite:///")))
 
     def health(self) -> Health:

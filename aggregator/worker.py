@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import date, datetime, timedelta
 from time import monotonic
 from urllib.parse import urlsplit
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from aggregator.adapters.jobs_embedded import EmbeddedJobs
-from aggregator.errors import StoreError
+from aggregator.errors import BusyError, StoreError
 from aggregator.model.feed import FeedState
 from aggregator.model.poll import RefreshReport
 from aggregator.steps.folding.verify import TEXT_DAYS
@@ -27,6 +27,7 @@ from aggregator.wiring import Runtime
 log = structlog.get_logger()
 
 POLL, INDEX, PUBLISH, RETAG, COMPOSE, DELIVER = (timedelta(seconds=seconds) for seconds in (15, 5, 5, 5, 20, 5))
+LEAD = timedelta(seconds=5)
 ALIVE = timedelta(seconds=15)
 """A long round says that it is alive this often."""
 FIRST_ROUND = timedelta(hours=1)
@@ -45,11 +46,16 @@ LETTING_GO_SECONDS = 3
 
 @contextmanager
 def working(runtime: Runtime) -> Iterator[None]:
-    """Work in the background until the block ends; then let go of the work at hand within seconds."""
-    with runtime.exclusive():
-        worker = Worker(runtime)
-        worker.begin()
-        jobs = EmbeddedJobs(worker.tasks())
+    """Work in the background until the block ends; then let go of the work at hand within seconds.
+
+    Of all workers of a database one leads. The others send beside it, and the next leads when it ends.
+    """
+    worker = Worker(runtime)
+    with ExitStack() as place:
+        worker.lead(place)
+        if not worker.leads:
+            log.info("worker.sends_only", why="another worker leads; this one takes over when it ends")
+        jobs = EmbeddedJobs({"lead": (lambda: worker.lead(place), LEAD), **worker.tasks()})
         jobs.start()
         try:
             yield
@@ -73,24 +79,41 @@ class Worker:
         self._published: tuple[object, ...] = ()
         self._rests_until = 0.0
         self._faults: dict[str, datetime] = {}
+        self._has_place = False
+        self.leads = False
 
     def tasks(self) -> Mapping[str, tuple[Callable[[], object], timedelta]]:
-        """What is to be done how often."""
+        """What is to be done how often; all but sending is for the one that leads."""
         return {
-            "poll": (self.poll, POLL),
-            "index": (self._runtime.index, INDEX),
-            "publish": (self.publish, PUBLISH),
-            "retag": (self._runtime.retag, RETAG),
-            "compose": (self.compose, COMPOSE),
+            "poll": (self._leading(self.poll), POLL),
+            "index": (self._leading(self._runtime.index), INDEX),
+            "publish": (self._leading(self.publish), PUBLISH),
+            "retag": (self._leading(self._runtime.retag), RETAG),
+            "compose": (self._leading(self.compose), COMPOSE),
             "deliver": (self.deliver, DELIVER),
         }
 
+    def _leading(self, task: Callable[[], object]) -> Callable[[], object]:
+        return lambda: task() if self.leads else None
+
+    def lead(self, place: ExitStack) -> None:
+        """Lead from now on until `place` is left, unless another worker does; raises StoreError when none can."""
+        if self.leads or self._runtime.stopping.is_set():
+            return
+        if not self._has_place:
+            try:
+                place.enter_context(self._runtime.exclusive())
+            except BusyError:
+                return
+            self._has_place = True
+        self.begin()
+
     def begin(self) -> None:
-        """Have the database follow feeds.yaml, and name what the last worker left in doubt; only once nobody else works
-        on it."""
+        """Have the database follow feeds.yaml, and name what workers now gone left in doubt; only for who leads."""
+        self._started = self._runtime.clock.now()
         self._runtime.follow()
-        if doubtful := self._runtime.mail.deliveries.recover(self._started):
-            log.warning("deliveries.uncertain", count=doubtful, why="a worker ended while it sent them")
+        self._runtime.mail.recover()
+        self.leads = True
         if folder := self._runtime.mail.outbox:
             log.warning("mail.outbox", folder=str(folder), why="no mail server is named")
 

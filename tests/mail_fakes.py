@@ -14,6 +14,7 @@ from aggregator.model.delivery import Delivery, DeliveryState, SendResult, Subsc
 from aggregator.model.edition import Choices, Draft, Edition, Slot, Told
 from aggregator.model.newcomer import Enlisted, Newcomer
 from aggregator.model.newsletter import Issue, IssueSummary, Newsletter, Rendering
+from aggregator.model.sending import Answered, Claim, Exchanged, Outgoing, Recovered, Sent, Settlement
 from aggregator.ports import Runs
 
 WEEKLY = Newsletter(
@@ -32,6 +33,7 @@ RENDERING = Rendering(
 )
 ACCEPTED = SendResult(state=DeliveryState.ACCEPTED, reply="250 OK", code=250)
 WAITING = (DeliveryState.QUEUED, DeliveryState.DEFERRED)
+TO_SERVERS = (DeliveryState.ACCEPTED, DeliveryState.REFUSED, DeliveryState.DEFERRED, DeliveryState.UNCERTAIN)
 
 
 def issue_of(slot: Slot, created_at: datetime, *story_ids: str) -> Issue:
@@ -215,6 +217,7 @@ class MemoryMailStore:
             subscriber=subscriber,
             state=DeliveryState.QUEUED,
             message_id=f"<{issue.newsletter_id}-{issue.number}.{id_:08x}@{domain}>",
+            domain=subscriber.email.rpartition("@")[2].lower(),
             next_attempt_at=issue.created_at,
         )
 
@@ -344,22 +347,39 @@ class MemoryMailStore:
                 self._change(row, state=DeliveryState.CANCELLED, settled_at=now, next_attempt_at=None)
         return True
 
-    def recover(self, now: datetime) -> int:
+    def recover(self, now: datetime, *, is_gone: Callable[[str], bool], resend: Collection[str] = ()) -> Recovered:
         for row in list(self._deliveries.values()):
             if row.next_attempt_at is not None and row.next_attempt_at > now + timedelta(days=1):
                 self._change(row, next_attempt_at=now)
         left = [row for row in self._deliveries.values() if row.state is DeliveryState.SENDING]
+        left = [row for row in left if row.claimed_by is None or is_gone(row.claimed_by)]
+        again = [row for row in left if row.newsletter_id in resend and row.attempts < 3]
         for row in left:
-            self._change(row, state=DeliveryState.UNCERTAIN, settled_at=now, reply="the sender stopped")
-        return len(left)
+            if row in again:
+                self._change(row, state=DeliveryState.QUEUED, next_attempt_at=now)
+            else:
+                words = "the sender stopped before the server's answer was noted"
+                self._change(row, state=DeliveryState.UNCERTAIN, settled_at=now, reply=words)
+        return Recovered(uncertain=len(left) - len(again), resent=len(again))
 
-    def waiting(self, now: datetime, newsletter_ids: Collection[str]) -> bool:
-        return self._next(now, newsletter_ids) is not None
+    def release(self, worker: str, now: datetime) -> int:
+        rows = [row for row in self._deliveries.values() if row.state is DeliveryState.SENDING]
+        for row in (theirs := [row for row in rows if row.claimed_by == worker]):
+            self._change(row, state=DeliveryState.QUEUED, next_attempt_at=now)
+        return len(theirs)
 
-    def claim(self, now: datetime, newsletter_ids: Collection[str]) -> Delivery | None:
-        row = self._next(now, newsletter_ids)
-        if row is None:
-            return None
+    def waiting(self, now: datetime, newsletter_ids: Collection[str], *, limit: int = 1) -> int:
+        return len(self._due(now, newsletter_ids)[:limit])
+
+    def exchange(self, settled: Sequence[Settlement], now: datetime, claim: Claim | None = None) -> Exchanged:
+        lost = frozenset(item.delivery.id for item in settled if not self._settle(item, now))
+        if claim is None:
+            return Exchanged(lost=lost)
+        rows = [row for row in self._due(now, claim.newsletter_ids) if row.domain not in claim.but_to]
+        claimed = [self._claim(row, now, claim.worker) for row in rows[: claim.room]]
+        return Exchanged(claimed=tuple(sorted(claimed, key=lambda row: row.id)), lost=lost)
+
+    def _claim(self, row: Delivery, now: datetime, worker: str) -> Delivery:
         subscription = self._subscriptions[row.newsletter_id, row.subscriber.id]
         wanted = subscription.state is SubscriptionState.CONFIRMED
         return self._change(
@@ -367,30 +387,50 @@ class MemoryMailStore:
             state=DeliveryState.SENDING if wanted else DeliveryState.CANCELLED,
             settled_at=None if wanted else now,
             attempts=row.attempts + 1,
+            claimed_by=worker,
             next_attempt_at=None,
         )
 
-    def _next(self, now: datetime, newsletter_ids: Collection[str]) -> Delivery | None:
+    def _due(self, now: datetime, newsletter_ids: Collection[str]) -> list[Delivery]:
         waiting = [
             (row.next_attempt_at, row.id)
             for row in self._deliveries.values()
             if row.next_attempt_at is not None and row.next_attempt_at <= now and row.newsletter_id in newsletter_ids
         ]
-        return self._deliveries[min(waiting)[1]] if waiting else None
+        return [self._deliveries[id_] for _, id_ in sorted(waiting)]
 
-    def settle(self, delivery: Delivery, result: SendResult, now: datetime, retry_at: datetime | None) -> bool:
-        row = self._deliveries[delivery.id]
-        if row.state is not DeliveryState.SENDING or row.attempts != delivery.attempts:
+    def _settle(self, item: Settlement, now: datetime) -> bool:
+        row, held = self._deliveries[item.delivery.id], item.delivery
+        claim = (row.state, row.attempts, row.claimed_by)
+        if claim != (DeliveryState.SENDING, held.attempts, held.claimed_by):
             return False
         self._change(
             row,
-            state=result.state,
+            state=item.result.state,
             settled_at=now,
-            next_attempt_at=retry_at,
-            policy=result.policy,
-            reply=result.reply,
+            next_attempt_at=item.retry_at,
+            policy=item.result.policy,
+            reply=item.result.reply,
         )
         return True
+
+    def postpone(self, until: datetime, *, domain: str) -> int:
+        sooner = [
+            row
+            for row in self._deliveries.values()
+            if row.domain == domain and row.next_attempt_at is not None and row.next_attempt_at < until
+        ]
+        for row in sooner:
+            self._change(row, next_attempt_at=until)
+        return len(sooner)
+
+    def sent_since(self, since: datetime, *, but_by: str | None = None) -> Sequence[Sent]:
+        return [
+            Sent(at=row.settled_at, domain=row.domain, newsletter_id=row.newsletter_id)
+            for row in self._deliveries.values()
+            if row.settled_at is not None and row.settled_at > since and row.state in TO_SERVERS
+            if but_by is None or row.claimed_by != but_by
+        ]
 
     def answered(self, limit: int) -> Sequence[Delivery]:
         answers = (DeliveryState.ACCEPTED, DeliveryState.REFUSED)
@@ -410,21 +450,40 @@ class MemoryMailStore:
 
 @dataclass
 class ScriptedMailer:
-    """Answers each recipient with the results set for them, in turn, else with 250."""
+    """Answers each recipient with the results set for them, in turn, else with 250; so many letters at once."""
 
-    answers: dict[str, list[SendResult]] = field(default_factory=dict)
+    answers_to: dict[str, list[SendResult]] = field(default_factory=dict)
     down: SendResult | None = None
     sent: list[tuple[str, str, bytes]] = field(default_factory=list)
     on_send: Callable[[], object] = lambda: None
     closed: int = 0
+    lanes: int = 1
+    connected: list[int] = field(default_factory=list)
+    envelopes: list[str] = field(default_factory=list)
+    most_at_hand: int = 0
+    _answered: list[Answered] = field(default_factory=list)
 
-    def connect(self) -> SendResult | None:
+    def connect(self, letters: int = 1) -> SendResult | None:
+        self.connected.append(letters)
         return self.down
+
+    def room(self) -> int:
+        return self.lanes - len(self._answered)
+
+    def hand(self, letter: Outgoing) -> None:
+        self.envelopes.append(letter.envelope_id)
+        result = self.send(letter.message, sender=letter.sender, recipient=letter.recipient)
+        self._answered.append(Answered(key=letter.key, result=result))
+        self.most_at_hand = max(self.most_at_hand, len(self._answered))
+
+    def answers(self, seconds: float) -> Sequence[Answered]:
+        answered, self._answered = self._answered, []
+        return answered
 
     def send(self, message: bytes, *, sender: str, recipient: str) -> SendResult:
         self.sent.append((sender, recipient, message))
         self.on_send()
-        waiting = self.answers.get(recipient)
+        waiting = self.answers_to.get(recipient)
         return waiting.pop(0) if waiting else ACCEPTED
 
     def close(self) -> None:

@@ -39,6 +39,7 @@ DEFAULTS = {
     "RSET": b"250 OK\r\n",
     "QUIT": b"221 bye\r\n",
 }
+PIPELINING = b"250-test\r\n250-PIPELINING\r\n250 SIZE 10000000\r\n"
 
 
 def server_context(certificate: str = "localhost.crt") -> ssl.SSLContext:
@@ -64,6 +65,8 @@ class ScriptedSmtp:
     """Called before the reply, with the step and how often it has come."""
     journal: Path | None = None
     """A file that gets a line per letter, on disk before the reply."""
+    pipelining: bool = False
+    """Offers PIPELINING (RFC 2920), and reads no command before the last has its reply, as ever."""
 
     def __post_init__(self) -> None:
         self.commands: list[str] = []
@@ -133,7 +136,11 @@ class ScriptedSmtp:
         number = self._counts[step] = self._counts.get(step, 0) + 1
         self.on_step(step, number)
         waiting = self.replies.get(step)
-        return waiting.pop(0) if waiting else DEFAULTS.get(step, b"500 what?\r\n")
+        if waiting:
+            return waiting.pop(0)
+        if self.pipelining and step == "EHLO":
+            return PIPELINING
+        return DEFAULTS.get(step, b"500 what?\r\n")
 
     def take(self, recipient: str, message: bytes) -> None:
         """Write the letter down, as a server does before it says 250."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,10 +13,11 @@ from time import monotonic, sleep
 import pytest
 
 from aggregator import worker as module
-from aggregator.errors import BusyError, StoreError
+from aggregator.errors import StoreError
 from aggregator.model.delivery import DeliveryState
 from aggregator.model.feed import Feed, FeedState
 from aggregator.model.poll import RefreshReport
+from aggregator.model.sending import Claim
 from aggregator.settings.loading import load_settings
 from aggregator.wiring import Runtime
 from aggregator.worker import Worker, fair_share, working
@@ -44,8 +46,7 @@ def runtime(server: FetchServer, tmp_path: Path) -> Iterator[Runtime]:
     path = tmp_path / "feeds.yaml"
     path.write_text(f"{HEAD}feeds: [{{id: tank, name: Tank, url: '{server.url('/tank')}'}}]\n{LETTER}")
     environ = {"AGGREGATOR_DATABASE": f"sqlite:///{tmp_path}/wire.db", "AGGREGATOR_SECRET": "known to tests only"}
-    with Runtime(load_settings(path, environ)) as runtime:
-        runtime.clock = FrozenClock()  # type: ignore[assignment]
+    with Runtime(load_settings(path, environ), clock=FrozenClock()) as runtime:
         runtime.mail.mailer = ScriptedMailer()
         runtime.migrate()
         yield runtime
@@ -80,7 +81,8 @@ def queue(runtime: Runtime) -> None:
 def test_who_begins_follows_the_file_and_names_what_the_last_left_in_doubt(runtime: Runtime) -> None:
     runtime.follow()
     queue(runtime)
-    assert runtime.mail.deliveries.claim(START, ["weekly"]) is not None
+    claim = Claim(worker="gone", newsletter_ids=["weekly"])
+    assert runtime.mail.deliveries.exchange((), START, claim).claimed
     with runtime.database.write() as connection:
         connection.exec_driver_sql("UPDATE feeds SET active = false")
     Worker(runtime).begin()
@@ -88,10 +90,22 @@ def test_who_begins_follows_the_file_and_names_what_the_last_left_in_doubt(runti
     assert [state.feed.id for state in runtime.feeds.states()] == ["tank"]
 
 
-def test_who_is_not_alone_touches_nothing(runtime: Runtime) -> None:
-    with Runtime(runtime.settings) as other, other.exclusive(), pytest.raises(BusyError), working(runtime):
-        raise AssertionError
-    assert runtime.feeds.states() == []
+def test_who_is_not_alone_only_sends_until_the_other_ends(
+    runtime: Runtime, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LEAD", "POLL", "COMPOSE", "DELIVER"):
+        monkeypatch.setattr(module, name, timedelta(seconds=0.1))
+    with Runtime(runtime.settings, clock=clock) as other, ExitStack() as first:
+        first.enter_context(other.exclusive())
+        other.follow()
+        queue(other)
+        with working(runtime):
+            until(lambda: runtime.mail.deliveries.counts() == {DeliveryState.ACCEPTED: 1})
+            assert runtime.stories.last_seq() == 0, "it does not poll"
+            first.close()
+            until(lambda: runtime.stories.last_seq() == 1)
+        with other.exclusive():
+            pass
 
 
 # --- polling --------------------------------------------------------------------------------------
@@ -370,7 +384,7 @@ def test_work_that_does_not_end_is_cut_short(runtime: Runtime, monkeypatch: pyte
         assert cut.wait(30)
 
     monkeypatch.setattr(module, "LETTING_GO_SECONDS", 0.1)
-    monkeypatch.setattr(runtime, "deliver", endless)
+    monkeypatch.setattr(runtime.mail, "deliver", endless)
     monkeypatch.setattr(runtime, "interrupt", cut.set)
     with working(runtime):
         assert begun.wait(10)

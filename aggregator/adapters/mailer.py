@@ -1,213 +1,168 @@
-"""Letters handed over: to a mail server, or into a folder where none is configured.
+"""Letters handed over to mail servers, several at once.
 
-deliver: ... letter > **mailer.send** > deliveries.settle
+deliver: ... letter > **mailer.hand** > **mailer.answers** > deliveries.exchange
+
+The conversations live in an event loop in a thread of its own, from the first `connect` until `close`; nothing above
+knows of it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-import re
+import queue
 import ssl
 import time
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
-from email import message_from_bytes
-from pathlib import Path
-from threading import Lock
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from threading import Lock, Thread, get_ident
+from typing import TypeVar
 
-import structlog
+from aggregator.adapters.relays import Relays
+from aggregator.adapters.smtp import Conversation, Timeouts, converse, demand_speakable
+from aggregator.adapters.smtp_pool import Pool
+from aggregator.model.delivery import SendResult
+from aggregator.model.sending import Answered, Outgoing
+from aggregator.settings.relay import Relay, parse_relays
 
-from aggregator.adapters.smtp import Conversation, Timeouts, converse
-from aggregator.model.delivery import DeliveryState, SendResult
-from aggregator.settings.relay import parse_relay
-
-LETTERS = 100
-"""Letters handed over on one connection; many servers close it by themselves after some hundred."""
-FIRST_REST = 30.0
-LONGEST_REST = 900.0
-"""Seconds in which a server that was down is left alone; they double with each new fault."""
+ALONE = -1
+"""The key of a letter that is sent by itself; Deliveries count from 1."""
 
 Result = TypeVar("Result")
-log = structlog.get_logger()
 
 
 class SmtpMailer:
-    """`ports.Mailer` over SMTP; one caller at a time, and `close` from any thread.
-
-    The event loop runs only while a caller waits for it. A server that is down is told to the log once, and once
-    more when it is back.
-    """
+    """`ports.Mailer` over SMTP; one caller at a time, and `close` from any thread."""
 
     def __init__(
         self,
-        url: str,
+        urls: str,
         *,
+        connections: int = 1,
         timeouts: Timeouts | None = None,
         local_hostname: str | None = None,
         tls_context: ssl.SSLContext | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`url` as in AGGREGATOR_SMTP_URL; raises ConfigError."""
-        self._relay = parse_relay(url)
-        self._timeouts = timeouts or Timeouts()
-        self._local_hostname, self._tls_context, self._monotonic = local_hostname, tls_context, monotonic
-        self._runner: asyncio.Runner | None = None
-        self._conversation: Conversation | None = None
-        self._opening: asyncio.Task[Conversation | SendResult] | None = None
-        self._busy = Lock()
-        self._cut = False
-        self._fault: SendResult | None = None
-        self._rest, self._rested_at = 0.0, 0.0
+        """`urls` as in AGGREGATOR_SMTP_URL; raises ConfigError."""
+        self._relays = Relays(parse_relays(urls), monotonic=monotonic)
+        self._connections, self._timeouts = connections, timeouts or Timeouts()
+        self._local_hostname, self._tls_context = local_hostname, tls_context
+        self._room: _Room | None = None
+        self._changing = Lock()
+        self._alone = Lock()
 
-    def connect(self) -> SendResult | None:
-        """Be ready to send; what is wrong with the whole server when that cannot be."""
-        if self._fault is not None and self._monotonic() < self._rested_at:
-            return self._fault
-        return None if self._is_ready() else self._run(self._open())
+    def connect(self, letters: int = 1) -> SendResult | None:
+        """Have a conversation with the first server that takes letters, and more of them soon where many wait."""
+        return self._begun().connect(letters)
+
+    def room(self) -> int:
+        """Conversations that are open and have no letter."""
+        return self._room.free if self._room is not None else 0
+
+    def hand(self, letter: Outgoing) -> None:
+        """Take a letter to a server; raises ValueError for an address that cannot be spoken of."""
+        demand_speakable(letter.sender, letter.recipient)
+        self._begun().hand(letter)
+
+    def answers(self, seconds: float) -> Sequence[Answered]:
+        """What has been answered since the last call; waits so long for a first one, or for more room."""
+        return self._room.answers(seconds) if self._room is not None else ()
 
     def send(self, message: bytes, *, sender: str, recipient: str) -> SendResult:
-        """Hand one message to the server and say what it answered; raises ValueError for an impossible address."""
-        result = self._run(self._send(message, sender, recipient))
-        self._note(result)
-        return result
+        """Hand over one message by itself; raises ValueError for an address that cannot be spoken of."""
+        with self._alone:
+            self.hand(Outgoing(key=ALONE, message=message, sender=sender, recipient=recipient))
+            while not (answers := self.answers(60)):
+                pass
+        (answer,) = answers
+        if answer.error is not None:
+            raise answer.error
+        return answer.result
 
     def close(self) -> None:
-        """End the conversation politely; `connect` begins another.
-
-        In the middle of another thread's call it is cut off: the letter at hand is deferred, or in doubt if the
-        server had it whole.
-        """
-        if not self._busy.acquire(blocking=False):
-            if (runner := self._runner) is not None:
-                with suppress(RuntimeError):  # that call has ended in the meantime, and its loop with it
-                    runner.get_loop().call_soon_threadsafe(self._cut_off)
+        """End the conversations politely. In the midst of another thread's letters these are cut off: each is deferred,
+        or in doubt if a server had it whole."""
+        room = self._room
+        if room is None:
             return
-        try:
-            if self._runner is not None:
-                if self._conversation is not None:
-                    self._runner.run(self._conversation.close())
-                self._runner.close()
-            self._runner, self._conversation, self._cut = None, None, False
-        finally:
-            self._busy.release()
+        if room.is_busy and room.caller != get_ident():
+            room.cut_off()
+            return
+        with self._changing:
+            room, self._room = self._room, None
+        if room is not None:
+            room.end()
 
-    def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        with self._busy:
-            if self._runner is None:
-                self._runner = asyncio.Runner()
-            return self._runner.run(work)
+    def _begun(self) -> _Room:
+        with self._changing:
+            if self._room is None:
+                self._room = _Room(self._relays, self._connections, self._open)
+            self._room.caller = get_ident()
+            return self._room
 
-    def _cut_off(self) -> None:
-        self._cut = True
-        if self._opening is not None:
-            self._opening.cancel()
-        if self._conversation is not None:
-            self._conversation.hang_up()
+    async def _open(self, relay: Relay) -> Conversation | SendResult:
+        return await converse(relay, self._timeouts, local_hostname=self._local_hostname, tls_context=self._tls_context)
 
-    def _is_ready(self) -> bool:
-        return self._conversation is not None and self._conversation.is_open and self._conversation.letters < LETTERS
 
-    async def _open(self) -> SendResult | None:
-        if self._is_ready():
+class _Room:
+    """The thread of the conversations, as the other threads see it."""
+
+    def __init__(self, relays: Relays, connections: int, open_one: Callable[..., object]) -> None:
+        self.caller = 0
+        self._at_hand = 0
+        self._connecting: Future[SendResult | None] | None = None
+        self._answers: queue.SimpleQueue[Answered | None] = queue.SimpleQueue()
+        self._loop = asyncio.new_event_loop()
+        self._pool = Pool(relays, most=connections, open_one=open_one, answered=self._answers.put)  # type: ignore[arg-type]
+        self._thread = Thread(target=self._run, name="mailer", daemon=True)
+        self._thread.start()
+
+    @property
+    def free(self) -> int:
+        return max(0, self._pool.open - self._at_hand)
+
+    @property
+    def is_busy(self) -> bool:
+        return self._at_hand > 0 or self._connecting is not None
+
+    def connect(self, letters: int) -> SendResult | None:
+        if self._pool.is_ready(letters) or self._at_hand:
             return None
-        if self._conversation is not None:
-            await self._conversation.close()
-        opened = await self._converse()
-        if isinstance(opened, SendResult):
-            self._conversation = None
-            self._note(opened)
-            return opened
-        self._conversation = opened
-        return None
-
-    async def _converse(self) -> Conversation | SendResult:
-        """A task of its own, so that it can be given up (nothing else is then lost)."""
-        self._opening = asyncio.ensure_future(
-            converse(self._relay, self._timeouts, local_hostname=self._local_hostname, tls_context=self._tls_context)
-        )
+        self._connecting = asyncio.run_coroutine_threadsafe(self._pool.ready(letters), self._loop)
         try:
-            return await self._opening
-        except asyncio.CancelledError:
-            if not self._cut:
-                raise
-            return SendResult(state=DeliveryState.DEFERRED, reply="stopped while connecting", server_down=True)
+            return self._connecting.result()
         finally:
-            self._opening = None
+            self._connecting = None
 
-    async def _send(self, message: bytes, sender: str, recipient: str) -> SendResult:
-        if fault := await self._open():
-            return fault
-        assert self._conversation is not None  # noqa: S101 (just opened)
-        fresh = self._conversation.letters == 0
-        result = await self._conversation.send(message, sender=sender, recipient=recipient)
-        if fresh or self._cut or not result.server_down:
-            return result
-        # A server may end a conversation that went well (RFC 5321 3.8): this letter begins the next one.
-        await self._conversation.close()
-        return await self._send(message, sender, recipient)
+    def hand(self, letter: Outgoing) -> None:
+        self._at_hand += 1
+        self._loop.call_soon_threadsafe(self._pool.take, letter)
 
-    def _note(self, result: SendResult) -> None:
-        """Leave a server that is down alone for a while, longer each time."""
-        if self._cut:
-            return
-        if result.server_down:
-            if self._fault is None:
-                log.error("mailer.down", reason=result.reply)
-            self._rest = min(self._rest * 2 or FIRST_REST, LONGEST_REST)
-            self._fault, self._rested_at = result, self._monotonic() + self._rest
-        elif self._fault is not None:
-            log.info("mailer.up")
-            self._fault, self._rest = None, 0.0
-
-
-class OutboxMailer:
-    """`ports.Mailer` that writes .eml files; a letter sent again replaces itself."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def connect(self) -> SendResult | None:
-        """Make the folder."""
+    def answers(self, seconds: float) -> Sequence[Answered]:
+        found: list[Answered | None] = []
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            return _unwritable(self._folder, error)
-        return None
+            found.append(self._answers.get(block=seconds > 0, timeout=seconds or None))
+            while True:
+                found.append(self._answers.get_nowait())
+        except queue.Empty:
+            answers = [item for item in found if item is not None]
+            self._at_hand -= len(answers)
+            return answers
 
-    def send(self, message: bytes, *, sender: str, recipient: str) -> SendResult:
-        """Write the message as a file that is there whole or not at all, and on disk when this returns."""
-        path = self._folder / f"{_file_name(message)}.eml"
-        part = path.with_suffix(".part")
+    def cut_off(self) -> None:
+        self._loop.call_soon_threadsafe(self._pool.cut_off)
+
+    def end(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    def _run(self) -> None:
         try:
-            with part.open("wb") as file:
-                file.write(message)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-            _sync_names(self._folder)
-        except OSError as error:
-            return _unwritable(path, error)
-        return SendResult(state=DeliveryState.ACCEPTED, reply=f"kept as {path}: no mail server is named")
-
-    def close(self) -> None:
-        """Nothing stays open."""
-
-
-def _sync_names(folder: Path) -> None:
-    """Have the names in a folder on disk too: those of a file's octets say nothing of them (fsync(2))."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _file_name(message: bytes) -> str:
-    return re.sub(r"[^\w.@-]", "", message_from_bytes(message)["Message-ID"])
-
-
-def _unwritable(path: Path, error: OSError) -> SendResult:
-    words = f"cannot write {path}: {error.strerror or error}"
-    return SendResult(state=DeliveryState.DEFERRED, reply=words, server_down=True)
+            self._loop.run_forever()
+            if self._at_hand:
+                self._pool.cut_off()
+            self._loop.run_until_complete(self._pool.end())
+            for _ in range(3):  # lines that were hung up are closed in the next turns
+                self._loop.run_until_complete(asyncio.sleep(0))
+        finally:
+            self._loop.close()

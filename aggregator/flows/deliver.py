@@ -1,33 +1,34 @@
-"""Sending: due Deliveries in, letters out, each answer noted before the next letter.
+"""Sending: due Deliveries in, letters out, answers noted as they come.
 
-    mailer.connect > deliveries.claim > letter > mailer.send > deliveries.settle
+    mailer.connect > deliveries.exchange > letter > dkim > mailer.hand > mailer.answers > retrying > deliveries.exchange
 
-A row is `sending` on disk before the server hears of it, and one row at a time. So whatever kills us leaves at
-most one letter in doubt: it is listed as `uncertain` and never sent again by itself. An answer is held until it is
-noted, however long the database is away.
+One transaction notes the answers that have come and claims as many rows as there is room for. A row is `sending` on
+disk before a server hears of it, so whatever kills us leaves no more letters in doubt than were at hand: they are
+listed as `uncertain`. An answer is held until it is noted, however long the database is away.
 """
+
+from __future__ import annotations
 
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from hashlib import blake2b
 
 import structlog
 
 from aggregator.errors import StoreError, UsageError
+from aggregator.faults import fault
 from aggregator.model.channel import Site
 from aggregator.model.delivery import Delivery, DeliveryReport, DeliveryState, SendResult, Subscriber
 from aggregator.model.newsletter import Issue, Newsletter
+from aggregator.model.sending import Claim, Exchanged, Outgoing, Settlement
 from aggregator.ports import Clock, DeliveryStore, Mailer, NewsletterStore
 from aggregator.settings.addresses import read_address
-from aggregator.steps.letter import write_letter
+from aggregator.steps.dkim import DkimSigner
+from aggregator.steps.letter import LetterPress, WaysOut
+from aggregator.steps.retrying import pause_of, settlement
 
-FIRST_WAIT = timedelta(minutes=5)
-LONGEST_WAIT = timedelta(hours=4)
-PATIENCE = timedelta(hours=72)
-"""A letter has waited this long between attempts, all together, when we give it up."""
 FRESH = timedelta(days=7)
 """An Issue older than this is no news, and none of its letters is sent any more: who takes a newsletter back into
 feeds.yaml after a month, or starts a machine after one, does not mail what was left."""
@@ -36,6 +37,12 @@ POLICY_REFUSALS = 10
 POLICY_PAUSE = timedelta(hours=1)
 LONGEST_SETTLE_WAIT = 60.0
 """Seconds between two attempts to note an answer, at most; the first wait is one."""
+MOST_COUNTED = 1_000
+"""Letters that wait are counted so far: more connections than for these are not opened."""
+PRESSES = 8
+"""Issues whose letters are ready to be made; of the editions of a newsletter several are sent at once."""
+PATIENCE_SECONDS = 1.0
+"""So long an answer is waited for before we look whether we are to stop."""
 TEST_MARK = "[Test]"
 """Begins the subject of a letter that a person sends to look at it."""
 
@@ -54,40 +61,76 @@ class DeliverPorts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliverPlan:
-    """What feeds.yaml says of sending, and how a reader's own address is made: (subscriber id, newsletter id)."""
+    """What feeds.yaml says of sending.
+
+    `unsubscribe_url`, `unsubscribe_mail`: a reader's own ways out, by (subscriber id, newsletter id). `return_path`:
+    where the mail of a Delivery comes back to, by its id; to the newsletter's own address without one. `signers`: who
+    signs, by the domain of From; elsewhere the mail server does.
+    """
 
     newsletters: Mapping[str, Newsletter]
     site: Site
     unsubscribe_url: Callable[[int, str], str]
+    unsubscribe_mail: Callable[[int, str], str | None] = lambda subscriber_id, newsletter_id: None
+    return_path: Callable[[int], str] | None = None
+    signers: Mapping[str, DkimSigner] = field(default_factory=dict)
+
+    def press(self, issue: Issue) -> LetterPress:
+        """What makes the letters of an Issue."""
+        newsletter, site = self.newsletters[issue.newsletter_id], self.site
+        return LetterPress(issue, newsletter, site, archive_url=f"{site.base_url}/newsletters/{newsletter.id}")
+
+    def letter(self, press: LetterPress, issue: Issue, delivery: Delivery) -> Outgoing:
+        """One letter, signed; the same at every attempt. Raises ValueError for an address that no header can hold."""
+        newsletter, reader = self.newsletters[delivery.newsletter_id], delivery.subscriber
+        ways_out = WaysOut(
+            url=self.unsubscribe_url(reader.id, newsletter.id), mail=self.unsubscribe_mail(reader.id, newsletter.id)
+        )
+        message = press.letter(delivery, ways_out)
+        if signer := self.signers.get(newsletter.domain):
+            message = signer.sign(message, issue.created_at) + message
+        return Outgoing(
+            key=delivery.id,
+            message=message,
+            sender=self.return_path(delivery.id) if self.return_path else newsletter.address,
+            recipient=reader.email,
+            envelope_id=delivery.message_id.strip("<>"),
+        )
 
 
 @dataclass(slots=True)
 class _Run:
-    """One run over what is due: what it has counted, and the issues it has read."""
+    """One run over what is due: what is at hand, what is to be noted, and why it ends."""
 
     ports: DeliverPorts
     plan: DeliverPlan
+    worker: str
     should_stop: Callable[[], bool]
     wait: Callable[[float], object]
+    letters: int = 0
     counts: Counter[DeliveryState] = field(default_factory=Counter)
-    issues: dict[int, Issue] = field(default_factory=dict)
+    resent: int = 0
+    presses: dict[int, tuple[Issue, LetterPress]] = field(default_factory=dict)
+    at_hand: dict[int, Delivery] = field(default_factory=dict)
+    settled: list[Settlement] = field(default_factory=list)
+    paused: str | None = None
+    error: Exception | None = None
+    unsure: bool = False
+    """A transaction failed, and whether it was not written after all is not known."""
 
-    def issue(self, delivery: Delivery) -> Issue:
-        """The issue of a delivery, read once; the last one stays, since deliveries come issue by issue."""
-        if delivery.issue_id not in self.issues:
-            issue = self.ports.newsletters.edition_issue(delivery.edition_id, delivery.issue_number)
-            assert issue is not None  # noqa: S101 (a delivery is stored with its issue, and issues are never deleted)
-            self.issues = {delivery.issue_id: issue}
-        return self.issues[delivery.issue_id]
+    @property
+    def ends(self) -> bool:
+        return self.paused is not None or self.error is not None or self.should_stop()
 
-    def report(self, paused: str | None = None) -> DeliveryReport:
+    def report(self) -> DeliveryReport:
         return DeliveryReport(
             accepted=self.counts[DeliveryState.ACCEPTED],
             deferred=self.counts[DeliveryState.DEFERRED],
             refused=self.counts[DeliveryState.REFUSED],
             uncertain=self.counts[DeliveryState.UNCERTAIN],
             cancelled=self.counts[DeliveryState.CANCELLED],
-            paused=paused,
+            resent=self.resent,
+            paused=self.paused,
         )
 
 
@@ -95,41 +138,52 @@ def deliver(
     ports: DeliverPorts,
     plan: DeliverPlan,
     *,
+    worker: str,
     should_stop: Callable[[], bool] = lambda: False,
     wait: Callable[[float], object] = time.sleep,
 ) -> DeliveryReport:
     """Send what is due until nothing is, the server is down, or `should_stop` says so between two letters.
 
-    `wait` lets so many seconds pass while the database is away, or less when the run is to stop. A fault of ours in a
-    letter settles that one and is raised: going on might cost every reader theirs.
+    Rows are claimed in the name of `worker`. `wait` lets so many seconds pass while the database is away, or less when
+    the run is to stop. A fault of ours in a letter settles that one and is raised: going on might cost every reader
+    theirs. What is raised as StoreError may leave rows claimed.
     """
-    run = _Run(ports, plan, should_stop, wait)
-    if not ports.deliveries.waiting(ports.clock.now(), plan.newsletters):
+    run = _Run(ports, plan, worker, should_stop, wait)
+    run.letters = ports.deliveries.waiting(ports.clock.now(), plan.newsletters, limit=MOST_COUNTED)
+    if not run.letters:
         return run.report()
     try:
-        return run.report(paused=_send_all(run))
+        _send_all(run)
     finally:
         ports.mailer.close()
+        fault("send.closed")
+    if run.unsure:
+        ports.deliveries.release(worker, ports.clock.now())
+    if run.error is not None:
+        raise run.error
+    return run.report()
 
 
-def _send_all(run: _Run) -> str | None:
-    """Why it ended before all was sent, if it did for a reason of the server's."""
-    ports = run.ports
-    if reason := _policy_pause(ports):
-        return reason
-    while not run.should_stop():
-        if fault := ports.mailer.connect():
-            return fault.reply
-        delivery = ports.deliveries.claim(ports.clock.now(), run.plan.newsletters)
-        if delivery is None:
-            return None
-        result = _send(run, delivery)
-        if result.server_down:
-            return result.reply
-        if result.policy and (reason := _policy_pause(ports)):
-            log.error("deliver.paused", reason=reason)
-            return reason
-    return None
+def _send_all(run: _Run) -> None:
+    run.paused = _policy_pause(run.ports)
+    while True:
+        noted = bool(run.settled)
+        exchanged = _exchange(run, _room(run))
+        for delivery in exchanged.claimed:
+            _hand(run, delivery)
+        if not (noted or exchanged.claimed or run.settled or run.at_hand):
+            return
+        _collect(run, PATIENCE_SECONDS if run.at_hand and not run.settled else 0)
+
+
+def _room(run: _Run) -> int:
+    """How many rows to claim now; none while something is to be noted that may end the run or slow a domain down."""
+    if run.ends or any(item.result.policy for item in run.settled):
+        return 0
+    if problem := run.ports.mailer.connect(run.letters):
+        run.paused = problem.reply
+        return 0
+    return run.ports.mailer.room()
 
 
 def _policy_pause(ports: DeliverPorts) -> str | None:
@@ -145,33 +199,149 @@ def _policy_pause(ports: DeliverPorts) -> str | None:
     )
 
 
-def _send(run: _Run, delivery: Delivery) -> SendResult:
-    """What became of a claimed row, settled."""
+# --- the ledger -----------------------------------------------------------------------------------
+
+
+def _exchange(run: _Run, room: int) -> Exchanged:
+    """Note what is settled, and claim so many rows. The server's word is nowhere else: while something is to be noted
+    or is at hand, only who has to stop gives up."""
+    seconds = 1.0
+    while True:
+        stopping = run.should_stop()
+        try:
+            exchanged = _transaction(run, 0 if stopping else room)
+        except (StoreError, OSError) as error:
+            run.unsure = True
+            if stopping or not (run.settled or run.at_hand):
+                _tell_unnoted(run, "deliver.not_noted", error)
+                raise
+            _tell_unnoted(run, "deliver.not_noted_yet", error)
+        else:
+            _note(run, exchanged)
+            return exchanged
+        run.wait(seconds)
+        seconds = min(2 * seconds, LONGEST_SETTLE_WAIT)
+        _collect(run, 0)
+
+
+def _transaction(run: _Run, room: int) -> Exchanged:
+    if not (room or run.settled):
+        return Exchanged()
+    if run.settled:
+        fault("send.mark")
+    claim = Claim(worker=run.worker, newsletter_ids=run.plan.newsletters, room=room) if room else None
+    exchanged = run.ports.deliveries.exchange(run.settled, run.ports.clock.now(), claim)
+    if run.settled:
+        fault("send.marked")
+    if exchanged.claimed:
+        fault("send.committed")
+    return exchanged
+
+
+def _note(run: _Run, exchanged: Exchanged) -> None:
+    """Count what is on disk now, and draw the conclusions that concern more than one letter."""
+    settled, run.settled = run.settled, []
+    for item in settled:
+        delivery, result = item.delivery, item.result
+        run.counts[result.state] += 1
+        event = "deliver.claim_lost" if delivery.id in exchanged.lost else "deliver.settled"
+        log.info(event, delivery_id=delivery.id, issue_id=delivery.issue_id, state=result.state.value, code=result.code)
+    if run.paused is None and any(item.result.policy for item in settled):
+        try:
+            _slow_down(run, settled)
+            run.paused = _policy_pause(run.ports)
+        except StoreError as error:  # rows are claimed, so it ends where each of them is settled
+            run.paused = str(error)
+        if run.paused:
+            log.error("deliver.paused", reason=run.paused)
+    run.counts[DeliveryState.CANCELLED] += sum(row.state is DeliveryState.CANCELLED for row in exchanged.claimed)
+
+
+def _slow_down(run: _Run, settled: list[Settlement]) -> None:
+    """Let a domain that has put us off rest: the letters to it that wait go after those it put off (RFC 3463 3.8)."""
+    pauses: dict[str, datetime] = {}
+    for item in settled:
+        if until := pause_of(item):
+            pauses[item.delivery.domain] = max(until, pauses.get(item.delivery.domain, until))
+    for domain, until in pauses.items():
+        count = run.ports.deliveries.postpone(until, domain=domain)
+        log.warning("deliver.domain_slowed", domain=domain, letters=count, until=until.isoformat(" ", "seconds"))
+
+
+def _tell_unnoted(run: _Run, event: str, error: Exception) -> None:
+    for item in run.settled:
+        result = item.result
+        log.error(event, delivery_id=item.delivery.id, state=result.state.value, reply=result.reply, error=str(error))
+
+
+# --- letters --------------------------------------------------------------------------------------
+
+
+def _hand(run: _Run, delivery: Delivery) -> None:
+    """Make the letter of a claimed row and hand it over, or settle the row."""
     if delivery.state is DeliveryState.CANCELLED:
-        run.counts[delivery.state] += 1
-        return SendResult(state=delivery.state, reply="no longer subscribed")
+        return
+    if run.error is not None:
+        _settle(run, delivery, SendResult(state=DeliveryState.QUEUED, reply="not sent: another letter met a fault"))
+        return
     try:
-        issue = run.issue(delivery)
+        issue, press = _press(run, delivery)
         if run.ports.clock.now() - issue.created_at > FRESH:
             words = f"not sent: the issue is older than {FRESH.days} days"
-            return _settle(run, delivery, SendResult(state=DeliveryState.CANCELLED, reply=words))
-        message = _letter(run.plan, issue, delivery)
+            _settle(run, delivery, SendResult(state=DeliveryState.CANCELLED, reply=words))
+            return
+        letter = run.plan.letter(press, issue, delivery)
     except ValueError as error:
-        return _settle(run, delivery, _unspeakable(error))
+        _settle(run, delivery, _unspeakable(error))
     except Exception as error:
         words = f"not sent for a fault of ours ({type(error).__name__}); the log says where"
         _settle(run, delivery, SendResult(state=DeliveryState.DEFERRED, reply=words))
-        raise
-    sender = run.plan.newsletters[delivery.newsletter_id].address
+        run.error = error
+    else:
+        _hand_over(run, delivery, letter)
+
+
+def _hand_over(run: _Run, delivery: Delivery, letter: Outgoing) -> None:
     try:
-        result = run.ports.mailer.send(message, sender=sender, recipient=delivery.subscriber.email)
+        run.ports.mailer.hand(letter)
     except ValueError as error:
-        result = _unspeakable(error)
-    except Exception as error:  # it may have come when the server had the letter
-        words = f"a fault of ours while it was sent ({type(error).__name__}); the log says where"
-        _settle(run, delivery, SendResult(state=DeliveryState.UNCERTAIN, reply=words))
-        raise
-    return _settle(run, delivery, result)
+        _settle(run, delivery, _unspeakable(error))
+    except Exception as error:
+        _settle(run, delivery, _doubtful(error))
+        run.error = error
+    else:
+        run.at_hand[delivery.id] = delivery
+
+
+def _press(run: _Run, delivery: Delivery) -> tuple[Issue, LetterPress]:
+    """The issue of a delivery and what makes its letters, read once and kept for the next ones."""
+    found = run.presses.pop(delivery.issue_id, None)
+    if found is None:
+        issue = run.ports.newsletters.edition_issue(delivery.edition_id, delivery.issue_number)
+        assert issue is not None  # noqa: S101 (a delivery is stored with its issue, and issues are never deleted)
+        found = issue, run.plan.press(issue)
+    run.presses[delivery.issue_id] = found
+    if len(run.presses) > PRESSES:
+        del run.presses[next(iter(run.presses))]
+    return found
+
+
+def _collect(run: _Run, seconds: float) -> None:
+    """Take the answers that have come, to be noted next."""
+    for answered in run.ports.mailer.answers(seconds):
+        delivery = run.at_hand.pop(answered.key)
+        if answered.error is not None:
+            run.error = run.error or answered.error
+        _settle(run, delivery, _doubtful(answered.error) if answered.error else answered.result)
+
+
+def _settle(run: _Run, delivery: Delivery, result: SendResult) -> None:
+    resend = run.plan.newsletters[delivery.newsletter_id].uncertain == "resend"
+    item = settlement(delivery, result, run.ports.clock.now(), resend=resend)
+    run.resent += result.state is DeliveryState.UNCERTAIN and item.result.state is DeliveryState.DEFERRED
+    if result.server_down:
+        run.paused = run.paused or result.reply
+    run.settled.append(item)
 
 
 def _unspeakable(error: ValueError) -> SendResult:
@@ -179,60 +349,10 @@ def _unspeakable(error: ValueError) -> SendResult:
     return SendResult(state=DeliveryState.REFUSED, reply=f"not sent: {error}")
 
 
-def _settle(run: _Run, delivery: Delivery, result: SendResult) -> SendResult:
-    """Note what became of it, with the time of its next attempt if it has one."""
-    now, retry_at = run.ports.clock.now(), None
-    if result.state is DeliveryState.DEFERRED:
-        result, retry_at = _deferred(delivery, result, now)
-    standing = _noted(run, delivery, result, now, retry_at)
-    run.counts[result.state] += 1
-    event = "deliver.settled" if standing else "deliver.claim_lost"
-    log.info(event, delivery_id=delivery.id, issue_id=delivery.issue_id, state=result.state.value, code=result.code)
-    return result
-
-
-def _noted(run: _Run, delivery: Delivery, result: SendResult, now: datetime, retry_at: datetime | None) -> bool:
-    """Whether the claim still stood. The server's word is nowhere else: only who has to stop gives up noting it."""
-    seconds = 1.0
-    while True:
-        stopping = run.should_stop()
-        try:
-            return run.ports.deliveries.settle(delivery, result, now, retry_at)
-        except StoreError as error:
-            event = "deliver.not_noted" if stopping else "deliver.not_noted_yet"
-            log.error(event, delivery_id=delivery.id, state=result.state.value, reply=result.reply, error=str(error))
-            if stopping:
-                raise
-        run.wait(seconds)
-        seconds = min(2 * seconds, LONGEST_SETTLE_WAIT)
-
-
-def _letter(plan: DeliverPlan, issue: Issue, delivery: Delivery) -> bytes:
-    newsletter, site = plan.newsletters[delivery.newsletter_id], plan.site
-    return write_letter(
-        issue,
-        newsletter,
-        site,
-        delivery,
-        unsubscribe_url=plan.unsubscribe_url(delivery.subscriber.id, newsletter.id),
-        archive_url=f"{site.base_url}/newsletters/{newsletter.id}",
-    )
-
-
-def _deferred(delivery: Delivery, result: SendResult, now: datetime) -> tuple[SendResult, datetime | None]:
-    """When to try again (RFC 5321 4.5.4.1), or the letter given up. Waits are counted, not days: a machine that
-    was off has not tried."""
-    waits = [min(FIRST_WAIT * 2**attempt, LONGEST_WAIT) for attempt in range(min(delivery.attempts, 64))]
-    if sum(waits, timedelta()) <= PATIENCE:
-        return result, now + waits[-1] * (1 + _share(delivery) / 5)
-    words = f"given up after {delivery.attempts} attempts: {result.reply}"
-    return SendResult(state=DeliveryState.REFUSED, reply=words, code=result.code, server_down=result.server_down), None
-
-
-def _share(delivery: Delivery) -> float:
-    """A number from 0 to 1 that is this attempt's own, so that letters deferred together do not return together."""
-    name = f"{delivery.message_id}{delivery.attempts}".encode()
-    return int.from_bytes(blake2b(name, digest_size=4).digest()) / 0xFFFFFFFF
+def _doubtful(error: Exception) -> SendResult:
+    """A fault of ours that may have come when the server had the letter."""
+    words = f"a fault of ours while it was sent ({type(error).__name__}); the log says where"
+    return SendResult(state=DeliveryState.UNCERTAIN, reply=words)
 
 
 # --- outside the ledger ---------------------------------------------------------------------------
@@ -243,6 +363,10 @@ def sample_letter(plan: DeliverPlan, issue: Issue, email: str) -> bytes:
 
     Its way out is real and leads to the subscription of nobody, whoever tries it.
     """
+    return _sample(plan, issue, email).message
+
+
+def _sample(plan: DeliverPlan, issue: Issue, email: str) -> Outgoing:
     newsletter = plan.newsletters[issue.newsletter_id]
     moment = f"{issue.created_at:%Y%m%d%H%M%S%f}"  # mail programs show one of two letters that have one Message-ID
     delivery = Delivery(
@@ -255,7 +379,7 @@ def sample_letter(plan: DeliverPlan, issue: Issue, email: str) -> bytes:
         state=DeliveryState.SENDING,
         message_id=f"<{issue.newsletter_id}-{issue.number}.sample.{moment}@{newsletter.domain}>",
     )
-    return _letter(plan, issue, delivery)
+    return replace(plan.letter(plan.press(issue), issue, delivery), sender=newsletter.address)
 
 
 def send_test(mailer: Mailer, plan: DeliverPlan, issue: Issue, email: str) -> SendResult:
@@ -265,8 +389,8 @@ def send_test(mailer: Mailer, plan: DeliverPlan, issue: Issue, email: str) -> Se
     except ValueError as error:
         raise UsageError(f"{email!r} {error}") from error
     marked = replace(issue, rendering=replace(issue.rendering, subject=f"{TEST_MARK} {issue.rendering.subject}"))
-    message, sender = sample_letter(plan, marked, recipient), plan.newsletters[issue.newsletter_id].address
+    letter = _sample(plan, marked, recipient)
     try:
-        return mailer.connect() or mailer.send(message, sender=sender, recipient=recipient)
+        return mailer.connect() or mailer.send(letter.message, sender=letter.sender, recipient=recipient)
     finally:
         mailer.close()

@@ -51,7 +51,10 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One Issue to one Subscriber; `attempts` counts the claims, and so tells an old claim from a new one."""
+    """One Issue to one Subscriber; `attempts` counts the claims, and so tells an old claim from a new one.
+
+    `domain`: of the address, as it was when the row was made. `claimed_by`: the worker who claimed it last.
+    """
 
     id: int
     issue_id: int
@@ -61,7 +64,9 @@ class Delivery:
     subscriber: Subscriber
     state: DeliveryState
     message_id: str
+    domain: str = ""
     attempts: int = 0
+    claimed_by: str | None = None
     next_attempt_at: datetime | None = None
     reply: str | None = None
     policy: bool = False
@@ -72,7 +77,7 @@ class Delivery:
 class SendResult:
     """What the mail server said of one message: the new state and its words, on one line.
 
-    `policy`: refused for what we are or send, not for the address (RFC 3463 3.8).
+    `policy`: refused, or put off, for what we are or send, not for the address (RFC 3463 3.8).
     `server_down`: the fault is the whole server's (connect, greeting, login): stop the run, blame no recipient.
     """
 
@@ -85,11 +90,15 @@ class SendResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryReport:
-    """Counts by final state of one sending run; `paused` names why it stopped early."""
+    """Counts by final state of one sending run; `paused` names why it stopped early.
+
+    `resent`: letters in doubt that are tried once more, as their newsletter asks.
+    """
 
     accepted: int = 0
     deferred: int = 0
     refused: int = 0
     uncertain: int = 0
     cancelled: int = 0
+    resent: int = 0
     paused: str | None = None

@@ -1,4 +1,4 @@
-"""The mail server that AGGREGATOR_SMTP_URL names; its faults are told without repeating it: it may hold a password."""
+"""The mail servers that AGGREGATOR_SMTP_URL names; faults are told without repeating it: it may hold passwords."""
 
 from __future__ import annotations
 
@@ -23,6 +23,17 @@ class Relay:
     tls: Tls
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+
+
+def parse_relays(urls: str) -> tuple[Relay, ...]:
+    """The servers of AGGREGATOR_SMTP_URL, with spaces between them, in the order they are preferred; raises
+    ConfigError."""
+    relays = tuple(parse_relay(url) for url in urls.split())
+    if not relays:
+        raise _wrong(_FORM)
+    if len(set(relays)) < len(relays):
+        raise _wrong("names a mail server twice; name each once, the preferred one first")
+    return relays
 
 
 def parse_relay(url: str) -> Relay:

@@ -1,14 +1,18 @@
 """One Issue as one letter to one reader: the bytes that leave us (RFC 5322, 2045, 2369, 2919, 8058).
 
-deliver: deliveries.claim > **letter** > mailer.send > deliveries.settle
+deliver: deliveries.exchange > **letter** > mailer.hand > mailer.answers > deliveries.exchange
 
 A letter is the same at every attempt. Its headers are encoded and folded here and not by `email`, which writes
 a long List-Unsubscribe as an encoded-word (python/cpython#135307) and decodes encoded-words in a text it is
 given, line breaks in them included. The tests read each letter back with `email`.
 """
 
+from __future__ import annotations
+
 import binascii
 import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from email.utils import format_datetime, parseaddr
 from html import escape
 from urllib.parse import quote
@@ -29,34 +33,119 @@ _PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~ ]+")
 _UNSAFE = re.compile(r"[\s\x00-\x20\x7f<>]")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaysOut:
+    """How the reader of one letter leaves the list: by a page, and by a mail to this address where there is one."""
+
+    url: str
+    mail: str | None = None
+
+
 def write_letter(
-    issue: Issue,
-    newsletter: Newsletter,
-    site: Site,
-    delivery: Delivery,
-    *,
-    unsubscribe_url: str,
-    archive_url: str,
+    issue: Issue, newsletter: Newsletter, site: Site, delivery: Delivery, *, ways_out: WaysOut, archive_url: str
 ) -> bytes:
     """The whole message; raises ValueError for an address that no header can hold."""
-    headers = _headers(issue, newsletter, delivery) | _list_headers(newsletter, site, unsubscribe_url, archive_url)
-    boundary = f"=_{issue.id}.{delivery.id}"  # in no body: quoted-printable never writes "=_" (RFC 2045 6.7)
-    headers["MIME-Version"] = "1.0"
-    headers["Content-Type"] = f'multipart/alternative; boundary="{boundary}"'
-    text = issue.rendering.text.replace(UNSUBSCRIBE_PLACEHOLDER, unsubscribe_url)
-    html = issue.rendering.html.replace(UNSUBSCRIBE_PLACEHOLDER, escape(unsubscribe_url))
-    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("ascii")
-    parts = (f"\r\n--{boundary}\r\n".encode("ascii") + _part(*part) for part in (("plain", text), ("html", html)))
+    boundary = _boundary(issue, delivery)
+    head = _head(
+        issue, newsletter, site, archive_url, own=(_to(delivery), delivery.message_id, _leave(ways_out), boundary)
+    )
+    text = issue.rendering.text.replace(UNSUBSCRIBE_PLACEHOLDER, ways_out.url)
+    html = issue.rendering.html.replace(UNSUBSCRIBE_PLACEHOLDER, escape(ways_out.url))
+    parts = (f"\r\n--{boundary}\r\n{_PART[kind]}".encode("ascii") + _body(words) for kind, words in _both(text, html))
     return b"".join((head, *parts, f"\r\n--{boundary}--\r\n".encode("ascii")))
 
 
-def _headers(issue: Issue, newsletter: Newsletter, delivery: Delivery) -> dict[str, str]:
+class LetterPress:
+    """The letters of one Issue, octet for octet as `write_letter` writes them: what they have in common is made once,
+    and only what is each reader's own is put in its places."""
+
+    def __init__(self, issue: Issue, newsletter: Newsletter, site: Site, *, archive_url: str) -> None:
+        self._issue = issue
+        head = _head(issue, newsletter, site, archive_url, own=_MARKS)
+        self._pieces: list[bytes | _Place] = []
+        for piece in re.split(b"(%b)" % b"|".join(map(re.escape, _MARK_OCTETS)), head):
+            self._pieces.append(_Place(own=_MARK_OCTETS.index(piece)) if piece in _MARK_OCTETS else piece)
+        for kind, words in _both(issue.rendering.text, issue.rendering.html):
+            self._pieces += [b"\r\n--", _BOUNDARY, f"\r\n{_PART[kind]}".encode("ascii"), *_cut(words, kind)]
+        self._pieces += [b"\r\n--", _BOUNDARY, b"--\r\n"]
+
+    def letter(self, delivery: Delivery, ways_out: WaysOut) -> bytes:
+        """The whole message; raises ValueError for an address that no header can hold."""
+        own = (_to(delivery), delivery.message_id, _leave(ways_out), _boundary(self._issue, delivery))
+        octets = [value.encode("ascii") for value in own]
+        urls = {"plain": ways_out.url, "html": escape(ways_out.url)}
+        return b"".join(piece if isinstance(piece, bytes) else piece.filled(octets, urls) for piece in self._pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where something of the reader's own stands: one of the values of the head, or a line of a body with their way
+    out."""
+
+    own: int = -1
+    kind: str = ""
+    line: str = ""
+
+    def filled(self, own: list[bytes], urls: Mapping[str, str]) -> bytes:
+        if self.own >= 0:
+            return own[self.own]
+        return _quoted(self.line.replace(UNSUBSCRIBE_PLACEHOLDER, urls[self.kind]))
+
+
+_MARKS = ("\0to\0", "\0id\0", "\0leave\0", "\0boundary\0")
+"""In the places of a reader's own values; no header of ours holds a NUL."""
+_MARK_OCTETS = [mark.encode("ascii") for mark in _MARKS]
+_BOUNDARY = _Place(own=3)
+
+
+def _cut(words: str, kind: str) -> Iterator[bytes | _Place]:
+    """A body in pieces, those lines apart that hold the reader's way out: each line is encoded for itself."""
+    common: list[str] = []
+    for line in re.findall(r"[^\n]*\n|[^\n]+", _lines(words)):
+        if UNSUBSCRIBE_PLACEHOLDER in line:
+            yield _quoted("".join(common))
+            yield _Place(kind=kind, line=line)
+            common = []
+        else:
+            common.append(line)
+    yield _quoted("".join(common))
+
+
+def _both(text: str, html: str) -> tuple[tuple[str, str], ...]:
+    return ("plain", text), ("html", html)
+
+
+def _boundary(issue: Issue, delivery: Delivery) -> str:
+    return f"=_{issue.id}.{delivery.id}"  # in no body: quoted-printable never writes "=_" (RFC 2045 6.7)
+
+
+def _to(delivery: Delivery) -> str:
+    return _mailbox(delivery.subscriber.name or "", delivery.subscriber.email)
+
+
+def _leave(ways_out: WaysOut) -> str:
+    """One https address and, after it, one of mail (RFC 8058 3.1, RFC 2369 3.2)."""
+    return f"<{ways_out.url}>" if ways_out.mail is None else f"<{ways_out.url}>,\r\n <mailto:{ways_out.mail}>"
+
+
+def _head(
+    issue: Issue, newsletter: Newsletter, site: Site, archive_url: str, *, own: tuple[str, str, str, str]
+) -> bytes:
+    """All headers; of the reader's own are To, Message-ID, List-Unsubscribe and the boundary."""
+    to, message_id, leave, boundary = own
+    headers = _headers(issue, newsletter, to, message_id) | _list_headers(newsletter, site, leave, archive_url)
+    headers["MIME-Version"] = "1.0"
+    headers["Content-Type"] = f'multipart/alternative; boundary="{boundary}"'
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("ascii")
+
+
+def _headers(issue: Issue, newsletter: Newsletter, to: str, message_id: str) -> dict[str, str]:
     headers = {
         "From": _mailbox(*parseaddr(newsletter.sender)),
-        "To": _mailbox(delivery.subscriber.name or "", delivery.subscriber.email),
+        "To": to,
         "Subject": _text(issue.rendering.subject),
         "Date": format_datetime(issue.created_at),
-        "Message-ID": delivery.message_id,
+        "Message-ID": message_id,
         "Precedence": "bulk",
         "Auto-Submitted": "auto-generated",  # RFC 3834 5: no vacation notes in answer
         "Feedback-ID": f"{issue.number}:{newsletter.id}:digest:{newsletter.domain[:LONGEST_SENDER_ID]}",
@@ -67,11 +156,11 @@ def _headers(issue: Issue, newsletter: Newsletter, delivery: Delivery) -> dict[s
     return headers
 
 
-def _list_headers(newsletter: Newsletter, site: Site, unsubscribe_url: str, archive_url: str) -> dict[str, str]:
+def _list_headers(newsletter: Newsletter, site: Site, leave: str, archive_url: str) -> dict[str, str]:
     """What tells a mail program that this is a list, how to leave it, and where it is kept."""
     headers = {
         "List-Id": f"{_phrase(newsletter.title)}\r\n <{newsletter.id}.{newsletter.domain}>",
-        "List-Unsubscribe": f"<{unsubscribe_url}>",
+        "List-Unsubscribe": leave,
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         "List-Archive": f"<{archive_url}>",
         "List-Post": "NO",
@@ -83,11 +172,23 @@ def _list_headers(newsletter: Newsletter, site: Site, unsubscribe_url: str, arch
     return headers
 
 
-def _part(subtype: str, text: str) -> bytes:
+_PART = {
+    kind: f'Content-Type: text/{kind}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
+    for kind in ("plain", "html")
+}
+
+
+def _body(words: str) -> bytes:
     """A body as quoted-printable, which no server on the way needs to touch (RFC 2045 6.7)."""
-    head = f'Content-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
-    octets = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace")
-    return head.encode("ascii") + binascii.b2a_qp(octets).replace(b"\n", b"\r\n")
+    return _quoted(_lines(words))
+
+
+def _lines(words: str) -> str:
+    return words.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _quoted(lines: str) -> bytes:
+    return binascii.b2a_qp(lines.encode("utf-8", "replace")).replace(b"\n", b"\r\n")
 
 
 # --- header texts ---------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """One contract for every store of newsletters, subscribers and deliveries, the fake included."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from aggregator.errors import ConflictError, NotFoundError
 from aggregator.model.delivery import Delivery, DeliveryState, SendResult, Subscriber, SubscriptionState
 from aggregator.model.edition import Choices, Draft, Edition, Slot
 from aggregator.model.newsletter import Issue, Newsletter
+from aggregator.model.sending import Claim, Settlement
 from aggregator.ports import DeliveryStore, NewsletterStore, SubscriberStore
 from tests.fakes import START
 from tests.mail_fakes import ACCEPTED, DAILY, WEEKLY, MemoryMailStore, issue_of
@@ -76,10 +78,27 @@ def queued(store: Store, *emails: str) -> Issue:
     return record(store, "weekly", "story-1")
 
 
-def claim(store: Store, now: datetime = MONDAY) -> Delivery:
-    delivery = store.claim(now, IDS)
-    assert delivery is not None
+def claimed(store: Store, now: datetime, ids: Collection[str] = IDS, *, room: int = 1, **more: str) -> list[Delivery]:
+    """Rows that `here` claims, or the `worker` named."""
+    wish = Claim(newsletter_ids=ids, room=room, **{"worker": "here", **more})
+    return list(store.exchange((), now, wish).claimed)
+
+
+def claim(store: Store, now: datetime = MONDAY, **more: str) -> Delivery:
+    (delivery,) = claimed(store, now, **more)
     return delivery
+
+
+def settle(store: Store, delivery: Delivery, result: SendResult, now: datetime, retry_at: datetime | None) -> bool:
+    """Whether the claim still stood."""
+    item = Settlement(delivery=delivery, result=result, retry_at=retry_at)
+    return not store.exchange([item], now).lost
+
+
+def recover(store: Store, now: datetime, *gone: str, resend: Collection[str] = ()) -> tuple[int, int]:
+    """(in doubt, queued again), when the named are gone, or all."""
+    found = store.recover(now, is_gone=lambda worker: not gone or worker in gone, resend=resend)
+    return found.uncertain, found.resent
 
 
 # --- newsletters ----------------------------------------------------------------------------------
@@ -465,9 +484,9 @@ def test_a_person_who_left_stays_away_and_what_waits_for_them_is_cancelled(store
 
 def test_a_claim_takes_one_row_and_counts_the_attempt(store: Store) -> None:
     issue = queued(store, "ana@example.org", "bob@example.org")
-    assert store.claim(MONDAY - timedelta(seconds=1), IDS) is None
-    assert store.waiting(MONDAY - timedelta(seconds=1), IDS) is False
-    assert store.waiting(MONDAY, IDS) is True
+    assert claimed(store, MONDAY - timedelta(seconds=1)) == []
+    assert store.waiting(MONDAY - timedelta(seconds=1), IDS) == 0
+    assert store.waiting(MONDAY, IDS, limit=9) == 2
     delivery = claim(store)
     assert (delivery.subscriber.email, delivery.state, delivery.attempts) == (
         "ana@example.org",
@@ -477,15 +496,15 @@ def test_a_claim_takes_one_row_and_counts_the_attempt(store: Store) -> None:
     assert (delivery.newsletter_id, delivery.issue_number, delivery.next_attempt_at) == ("weekly", 1, None)
     assert [row.state for row in store.for_issue(issue.id)] == [DeliveryState.SENDING, DeliveryState.QUEUED]
     assert claim(store).subscriber.email == "bob@example.org"
-    assert store.claim(MONDAY, IDS) is None
-    assert store.waiting(MONDAY, IDS) is False
+    assert claimed(store, MONDAY) == []
+    assert store.waiting(MONDAY, IDS) == 0
 
 
 def test_letters_of_a_newsletter_not_named_wait(store: Store) -> None:
     queued(store, "ana@example.org")
-    assert store.claim(MONDAY, ["daily"]) is None
-    assert store.waiting(MONDAY, ["daily"]) is False
-    assert store.claim(MONDAY, []) is None
+    assert claimed(store, MONDAY, ["daily"]) == []
+    assert store.waiting(MONDAY, ["daily"]) == 0
+    assert claimed(store, MONDAY, []) == []
 
 
 def test_a_reader_who_is_no_longer_subscribed_is_found_at_the_claim(store: Store) -> None:
@@ -493,16 +512,16 @@ def test_a_reader_who_is_no_longer_subscribed_is_found_at_the_claim(store: Store
     queued(store, "ana@example.org")
     delivery = claim(store)
     store.unsubscribe(delivery.subscriber.id, "weekly", MONDAY)
-    store.settle(delivery, DEFERRED, MONDAY, MONDAY + HOUR)
+    settle(store, delivery, DEFERRED, MONDAY, MONDAY + HOUR)
     again = claim(store, MONDAY + HOUR)
     assert (again.state, again.settled_at) == (DeliveryState.CANCELLED, MONDAY + HOUR)
     assert store.counts() == {DeliveryState.CANCELLED: 1}
-    assert store.waiting(MONDAY + HOUR, IDS) is False
+    assert store.waiting(MONDAY + HOUR, IDS) == 0
 
 
 def test_settling_keeps_the_servers_words(store: Store) -> None:
     issue = queued(store, "ana@example.org")
-    assert store.settle(claim(store), REFUSED, MONDAY + HOUR, None) is True
+    assert settle(store, claim(store), REFUSED, MONDAY + HOUR, None) is True
     (row,) = store.for_issue(issue.id)
     assert (row.state, row.reply, row.policy, row.settled_at) == (
         DeliveryState.REFUSED,
@@ -514,42 +533,42 @@ def test_settling_keeps_the_servers_words(store: Store) -> None:
 
 def test_a_deferred_row_comes_back_at_its_time(store: Store) -> None:
     queued(store, "ana@example.org")
-    store.settle(claim(store), DEFERRED, MONDAY, MONDAY + HOUR)
-    assert store.claim(MONDAY + HOUR - timedelta(seconds=1), IDS) is None
+    settle(store, claim(store), DEFERRED, MONDAY, MONDAY + HOUR)
+    assert claimed(store, MONDAY + HOUR - timedelta(seconds=1)) == []
     assert claim(store, MONDAY + HOUR).attempts == 2
 
 
 def test_a_late_worker_writes_nothing(store: Store) -> None:
     queued(store, "ana@example.org")
     first = claim(store)
-    store.settle(first, DEFERRED, MONDAY, MONDAY)
+    settle(store, first, DEFERRED, MONDAY, MONDAY)
     second = claim(store)
-    assert store.settle(first, ACCEPTED, MONDAY, None) is False
-    assert store.settle(second, ACCEPTED, MONDAY, None) is True
-    assert store.settle(second, DEFERRED, MONDAY, MONDAY) is False
+    assert settle(store, first, ACCEPTED, MONDAY, None) is False
+    assert settle(store, second, ACCEPTED, MONDAY, None) is True
+    assert settle(store, second, DEFERRED, MONDAY, MONDAY) is False
     assert store.counts() == {DeliveryState.ACCEPTED: 1}
 
 
 def test_what_a_dead_worker_left_is_in_doubt_and_never_claimed_again(store: Store) -> None:
     issue = queued(store, "ana@example.org", "bob@example.org")
     dead = claim(store)
-    assert store.recover(MONDAY + HOUR) == 1
-    assert store.recover(MONDAY + HOUR) == 0
+    assert recover(store, MONDAY + HOUR) == (1, 0)
+    assert recover(store, MONDAY + HOUR) == (0, 0)
     row = store.for_issue(issue.id)[0]
     assert (row.state, row.settled_at) == (DeliveryState.UNCERTAIN, MONDAY + HOUR)
     assert row.reply is not None
-    assert store.settle(dead, ACCEPTED, MONDAY, None) is False
+    assert settle(store, dead, ACCEPTED, MONDAY, None) is False
     assert claim(store, MONDAY + HOUR).subscriber.email == "bob@example.org"
-    assert store.claim(MONDAY + timedelta(days=9), IDS) is None
+    assert claimed(store, MONDAY + timedelta(days=9)) == []
 
 
 def test_a_wait_set_by_a_wrong_clock_ends_at_the_next_start(store: Store) -> None:
     queued(store, "ana@example.org", "bob@example.org")
-    store.settle(claim(store), DEFERRED, MONDAY, MONDAY + timedelta(days=3650))
-    store.settle(claim(store), DEFERRED, MONDAY, MONDAY + timedelta(hours=4))
-    assert store.recover(MONDAY) == 0
+    settle(store, claim(store), DEFERRED, MONDAY, MONDAY + timedelta(days=3650))
+    settle(store, claim(store), DEFERRED, MONDAY, MONDAY + timedelta(hours=4))
+    assert recover(store, MONDAY) == (0, 0)
     assert claim(store, MONDAY).subscriber.email == "ana@example.org"
-    assert store.claim(MONDAY, IDS) is None
+    assert claimed(store, MONDAY) == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -565,9 +584,9 @@ def test_each_step_of_a_letter_and_each_persons_word_is_on_disk_when_the_call_re
             lambda: sync(store, WEEKLY, DAILY),
             lambda: subscribe(store, "weekly", "ana@example.org", "bob@example.org"),
             lambda: record(store, "weekly", "story-1"),
-            lambda: store.settle(claim(store), ACCEPTED, MONDAY, None),
+            lambda: settle(store, claim(store), ACCEPTED, MONDAY, None),
             lambda: claim(store),
-            lambda: store.recover(MONDAY),
+            lambda: recover(store, MONDAY),
             lambda: store.unsubscribe(1, "weekly", MONDAY),
         ]
         for step in steps:
@@ -577,11 +596,127 @@ def test_each_step_of_a_letter_and_each_persons_word_is_on_disk_when_the_call_re
         assert [commit for commit in hasty if commit.get_execution_options().get("writes")] == []
 
 
+# --- several workers ------------------------------------------------------------------------------
+
+
+def test_one_exchange_settles_many_and_claims_as_many_as_there_is_room_for(store: Store) -> None:
+    issue = queued(store, *(f"reader{number}@r{number % 2}.example" for number in range(6)))
+    first = claimed(store, MONDAY, room=4)
+    assert [row.id for row in first] == [1, 2, 3, 4]
+    assert {(row.domain, row.claimed_by) for row in first} == {("r0.example", "here"), ("r1.example", "here")}
+    items = [Settlement(delivery=row, result=ACCEPTED) for row in first[:3]]
+    exchanged = store.exchange(items, MONDAY, Claim(worker="here", newsletter_ids=IDS, room=9))
+    assert ([row.id for row in exchanged.claimed], exchanged.lost) == ([5, 6], frozenset())
+    states = [row.state for row in store.for_issue(issue.id)]
+    assert states == [DeliveryState.ACCEPTED] * 3 + [DeliveryState.SENDING] * 3
+
+
+def test_a_row_is_one_workers_and_only_that_one_settles_it(store: Store) -> None:
+    queued(store, "ana@example.org", "bob@example.org")
+    mine, theirs = claim(store), claim(store, worker="there")
+    assert (mine.subscriber.email, theirs.subscriber.email) == ("ana@example.org", "bob@example.org")
+    assert settle(store, replace(mine, claimed_by="there"), ACCEPTED, MONDAY, None) is False
+    assert settle(store, mine, ACCEPTED, MONDAY, None) is True
+    assert store.counts() == {DeliveryState.ACCEPTED: 1, DeliveryState.SENDING: 1}
+
+
+def test_only_rows_whose_claim_stands_are_settled_and_the_others_are_named(store: Store) -> None:
+    queued(store, "ana@example.org", "bob@example.org", "carl@example.org")
+    rows = claimed(store, MONDAY, room=3)
+    assert settle(store, rows[1], DEFERRED, MONDAY, MONDAY + HOUR) is True
+    items = [Settlement(delivery=row, result=ACCEPTED) for row in rows]
+    assert store.exchange(items, MONDAY + HOUR).lost == {rows[1].id}
+    assert store.counts() == {DeliveryState.ACCEPTED: 2, DeliveryState.DEFERRED: 1}
+
+
+def test_only_what_workers_that_are_gone_had_at_hand_is_in_doubt(store: Store) -> None:
+    """One that is stopped holds its place, so its letter is neither sent again nor given up (F14)."""
+    queued(store, "ana@example.org", "bob@example.org")
+    gone, stopped = claim(store, worker="gone"), claim(store, worker="stopped")
+    assert recover(store, MONDAY, "gone") == (1, 0)
+    assert settle(store, gone, ACCEPTED, MONDAY, None) is False
+    assert settle(store, stopped, ACCEPTED, MONDAY, None) is True
+
+
+def test_a_newsletter_may_have_letters_in_doubt_sent_again_a_few_times(store: Store) -> None:
+    issue = queued(store, "ana@example.org")
+    names = {row.message_id for row in store.for_issue(issue.id)}
+    for _ in range(2):
+        claim(store)
+        assert recover(store, MONDAY, resend=["weekly"]) == (0, 1)
+    assert claim(store).message_id in names
+    assert recover(store, MONDAY, resend=["weekly"]) == (1, 0)
+    assert store.counts() == {DeliveryState.UNCERTAIN: 1}
+
+
+def test_what_was_claimed_and_handed_to_nobody_waits_again(store: Store) -> None:
+    queued(store, "ana@example.org", "bob@example.org")
+    claim(store, worker="there")
+    first = claim(store)
+    assert store.release("here", MONDAY) == 1
+    again = claim(store)
+    assert (again.id, again.attempts) == (first.id, 2)
+    assert settle(store, first, ACCEPTED, MONDAY, None) is False
+
+
+def test_a_domain_that_had_its_share_waits_and_the_others_do_not(store: Store) -> None:
+    queued(store, "ana@slow.example", "bob@quick.example", "carl@slow.example")
+    wish = Claim(worker="here", newsletter_ids=IDS, room=9, but_to=["slow.example"])
+    assert [row.subscriber.email for row in store.exchange((), MONDAY, wish).claimed] == ["bob@quick.example"]
+    assert store.postpone(MONDAY + HOUR, domain="slow.example") == 2
+    assert store.waiting(MONDAY, IDS) == 0
+    assert store.postpone(MONDAY, domain="slow.example") == 0
+    assert len(claimed(store, MONDAY + HOUR, room=9)) == 2
+
+
+def test_what_servers_heard_of_lately_is_known_by_domain_and_newsletter(store: Store) -> None:
+    queued(store, "ana@a.example", "bob@b.example", "carl@c.example", "dora@d.example")
+    subscribe(store, "daily", "eve@e.example")
+    record(store, "daily", "story-1")
+    for minute, result in enumerate((ACCEPTED, REFUSED, DEFERRED)):
+        settle(store, claim(store), result, MONDAY + minute * HOUR, None)
+    settle(store, claim(store, worker="there"), ACCEPTED, MONDAY + 3 * HOUR, None)
+    cancelled = SendResult(state=DeliveryState.CANCELLED, reply="not sent")
+    settle(store, claim(store), cancelled, MONDAY + 3 * HOUR, None)
+    sent = store.sent_since(MONDAY)
+    assert [(item.at - MONDAY, item.domain, item.newsletter_id) for item in sorted(sent, key=lambda sent: sent.at)] == [
+        (HOUR, "b.example", "weekly"),
+        (2 * HOUR, "c.example", "weekly"),
+        (3 * HOUR, "d.example", "weekly"),
+    ]
+    assert [item.domain for item in store.sent_since(MONDAY + 2 * HOUR, but_by="here")] == ["d.example"]
+
+
+def test_workers_at_once_claim_each_row_once(tmp_path: Path) -> None:
+    """Four at a time on one file, each with a connection of its own."""
+    url = f"sqlite:///{tmp_path}/wire.db"
+    database = open_database(url)
+    migrate(database)
+    queued(SqlStore(database), *(f"reader{number}@example.org" for number in range(200)))
+
+    def work(worker: str) -> list[int]:
+        own = open_database(url)
+        store, ids, at_hand = SqlStore(own), list[int](), list[Delivery]()
+        while True:
+            items = [Settlement(delivery=row, result=ACCEPTED) for row in at_hand]
+            at_hand = list(store.exchange(items, MONDAY, Claim(worker=worker, newsletter_ids=IDS, room=3)).claimed)
+            if not at_hand:
+                own.close()
+                return ids
+            ids += [row.id for row in at_hand]
+
+    with ThreadPoolExecutor(4) as threads:
+        taken = [id_ for ids in threads.map(work, "abcd") for id_ in ids]
+    assert sorted(taken) == list(range(1, 201))
+    assert SqlStore(database).counts() == {DeliveryState.ACCEPTED: 200}
+    database.close()
+
+
 def test_answers_are_told_latest_first(store: Store) -> None:
     queued(store, "ana@example.org", "bob@example.org", "carl@example.org", "dora@example.org")
     for minute, result in enumerate((ACCEPTED, REFUSED, DEFERRED)):
         retry_at = MONDAY + HOUR if result is DEFERRED else None
-        store.settle(claim(store), result, MONDAY + timedelta(minutes=minute), retry_at)
+        settle(store, claim(store), result, MONDAY + timedelta(minutes=minute), retry_at)
     assert [row.state for row in store.answered(10)] == [DeliveryState.REFUSED, DeliveryState.ACCEPTED]
     assert [row.policy for row in store.answered(1)] == [True]
 

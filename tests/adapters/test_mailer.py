@@ -15,8 +15,10 @@ import pytest
 from aiosmtpd.controller import Controller
 from structlog.testing import capture_logs
 
-from aggregator.adapters.mailer import LETTERS, OutboxMailer, SmtpMailer
+from aggregator.adapters.mailer import SmtpMailer
+from aggregator.adapters.outbox import OutboxMailer
 from aggregator.adapters.smtp import Timeouts
+from aggregator.adapters.smtp_pool import LETTERS
 from aggregator.model.delivery import DeliveryState, SendResult
 from tests.smtp_server import DEFAULTS, DROP, SILENCE, STALL, ScriptedSmtp, client_context, server_context
 from tests.steps.test_letter import HOSTILE

@@ -1,5 +1,6 @@
 """Letters go out once each, and every answer of a server has its consequence."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from email import message_from_bytes
@@ -9,6 +10,7 @@ import pytest
 from aggregator.errors import StoreError, UsageError
 from aggregator.flows.deliver import FRESH, DeliverPlan, DeliverPorts, deliver, sample_letter, send_test
 from aggregator.model.delivery import Delivery, DeliveryReport, DeliveryState, SendResult, Subscriber, SubscriptionState
+from aggregator.model.sending import Claim, Exchanged, Settlement
 from tests.fakes import START, FrozenClock
 from tests.mail_fakes import ACCEPTED, DAILY, RENDERING, SITE, WEEKLY, MemoryMailStore, ScriptedMailer, issue_of
 
@@ -37,10 +39,14 @@ class World:
 
     def script(self, **answers: SendResult | list[SendResult]) -> None:
         for name, results in answers.items():
-            self.mailer.answers[f"{name}@reader.example"] = results if isinstance(results, list) else [results]
+            self.mailer.answers_to[f"{name}@reader.example"] = results if isinstance(results, list) else [results]
 
     def deliver(self) -> DeliveryReport:
-        return deliver(self.ports, self.plan)
+        return deliver(self.ports, self.plan, worker="here")
+
+    def recover(self) -> int:
+        """What the next worker does, when every other is gone."""
+        return self.store.recover(self.clock.now(), is_gone=lambda worker: True).uncertain
 
     def row(self, name: str) -> Delivery:
         rows = [row for issue in self.store.whole("weekly") for row in self.store.for_issue(issue.id)]
@@ -85,7 +91,7 @@ def test_each_reader_gets_their_own_letter_once(world: World) -> None:
 def test_a_letter_that_was_held_back_too_long_is_not_sent(world: World, age: timedelta, state: DeliveryState) -> None:
     world.queue("ana")
     away = replace(world.plan, newsletters={"daily": DAILY})
-    assert deliver(world.ports, away) == DeliveryReport()
+    assert deliver(world.ports, away, worker="here") == DeliveryReport()
     world.clock.moment += age
     report = world.deliver()
     assert (report.accepted, report.cancelled) == ((1, 0) if state is DeliveryState.ACCEPTED else (0, 1))
@@ -99,15 +105,16 @@ def test_a_letter_that_was_held_back_too_long_is_not_sent(world: World, age: tim
 def unwilling(world: World, monkeypatch: pytest.MonkeyPatch, times: int) -> list[SendResult]:
     """A database that fails to note an answer so many times; returns the attempts, as they are made."""
     tried: list[SendResult] = []
-    settle = world.store.settle
+    exchange = world.store.exchange
 
-    def failing(delivery: Delivery, result: SendResult, *rest: object) -> bool:
-        tried.append(result)
-        if len(tried) <= times:
-            raise StoreError("database: database is locked")
-        return settle(delivery, result, *rest)
+    def failing(settled: Sequence[Settlement], *rest: object) -> Exchanged:
+        if settled:
+            tried.append(settled[0].result)
+            if len(tried) <= times:
+                raise StoreError("database: database is locked")
+        return exchange(settled, *rest)
 
-    monkeypatch.setattr(world.store, "settle", failing)
+    monkeypatch.setattr(world.store, "exchange", failing)
     return tried
 
 
@@ -115,7 +122,7 @@ def test_an_answer_is_held_until_the_database_takes_it(world: World, monkeypatch
     world.queue("ana", "bob")
     unwilling(world, monkeypatch, times=9)
     waited: list[float] = []
-    report = deliver(world.ports, world.plan, wait=waited.append)
+    report = deliver(world.ports, world.plan, worker="here", wait=waited.append)
     assert report == DeliveryReport(accepted=2)
     assert (world.row("ana").state, world.row("ana").reply) == (DeliveryState.ACCEPTED, "250 OK")
     assert waited == [1, 2, 4, 8, 16, 32, 60, 60, 60]
@@ -128,13 +135,13 @@ def test_who_has_to_stop_tries_once_more_and_leaves_the_letter_in_doubt(
     world.queue("ana", "bob")
     tried, waited = unwilling(world, monkeypatch, times=9), list[float]()
     with pytest.raises(StoreError):
-        deliver(world.ports, world.plan, should_stop=lambda: len(waited) > 1, wait=waited.append)
+        deliver(world.ports, world.plan, worker="here", should_stop=lambda: len(waited) > 1, wait=waited.append)
     assert len(tried) == 3
     assert world.row("ana").state is DeliveryState.SENDING
     assert world.mailer.recipients == ["ana@reader.example"]
     monkeypatch.undo()
     assert world.deliver() == DeliveryReport(accepted=1)
-    assert world.store.recover(world.clock.now()) == 1
+    assert world.recover() == 1
     assert world.row("ana").state is DeliveryState.UNCERTAIN
 
 
@@ -299,7 +306,7 @@ def test_refusals_by_policy_in_a_row_pause_the_run_for_an_hour(world: World) -> 
     assert world.deliver() == DeliveryReport(paused=report.paused)
     world.clock.advance(minutes=1)
     assert world.deliver().refused == 1
-    world.mailer.answers.clear()
+    world.mailer.answers_to.clear()
     world.clock.advance(hours=1)
     assert world.deliver() == DeliveryReport(accepted=19)
 
@@ -329,7 +336,7 @@ def test_stopping_lets_the_current_letter_end_and_starts_no_other(world: World) 
     world.queue("ana", "bob", "carl")
     stop = []
     world.mailer.on_send = lambda: stop.append(True)
-    assert deliver(world.ports, world.plan, should_stop=lambda: bool(stop)) == DeliveryReport(accepted=1)
+    assert deliver(world.ports, world.plan, worker="here", should_stop=lambda: bool(stop)) == DeliveryReport(accepted=1)
     assert [row.state for row in world.store.for_issue(1)] == [
         DeliveryState.ACCEPTED,
         DeliveryState.QUEUED,
@@ -387,7 +394,7 @@ def test_an_address_the_mailer_cannot_speak_of_is_refused(world: World) -> None:
 def test_a_worker_that_was_stopped_too_long_changes_nothing(world: World) -> None:
     """Paused while it sent; another declared the row in doubt, and its own late answer does not count (F14)."""
     world.queue("ana")
-    world.mailer.on_send = lambda: world.store.recover(START)
+    world.mailer.on_send = world.recover
     assert world.deliver() == DeliveryReport(accepted=1)
     assert world.row("ana").state is DeliveryState.UNCERTAIN
 
@@ -398,7 +405,7 @@ def test_without_room_for_its_mark_no_letter_is_begun(world: World, monkeypatch:
 
     world.queue("ana")
     with monkeypatch.context() as patch:
-        patch.setattr(world.store, "claim", full)
+        patch.setattr(world.store, "exchange", full)
         with pytest.raises(StoreError):
             world.deliver()
     assert world.mailer.sent == []
@@ -408,8 +415,8 @@ def test_without_room_for_its_mark_no_letter_is_begun(world: World, monkeypatch:
 
 def test_no_run_sends_what_is_in_doubt(world: World) -> None:
     world.queue("ana", "bob")
-    world.store.claim(START, ["weekly"])
-    world.store.recover(START)
+    world.store.exchange((), START, Claim(worker="another", newsletter_ids=["weekly"]))
+    world.recover()
     assert world.deliver() == DeliveryReport(accepted=1)
     assert world.mailer.recipients == ["bob@reader.example"]
 

@@ -12,11 +12,13 @@ from email.utils import parseaddr
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aggregator.model.channel import Site
 from aggregator.model.delivery import Delivery, DeliveryState, Subscriber
-from aggregator.model.newsletter import Issue, Newsletter, Rendering
-from aggregator.steps.letter import write_letter
+from aggregator.model.newsletter import UNSUBSCRIBE_PLACEHOLDER, Issue, Newsletter, Rendering
+from aggregator.steps.letter import LetterPress, WaysOut, write_letter
 from tests.fakes import START
 from tests.mail_fakes import RENDERING, SITE, WEEKLY
 
@@ -33,7 +35,9 @@ def letter(
     site: Site = SITE,
     subscriber: Subscriber = ANA,
     unsubscribe_url: str = UNSUBSCRIBE,
+    unsubscribe_mail: str | None = None,
 ) -> bytes:
+    """The letter, which the press for many makes of the same octets."""
     issue = Issue(
         id=3, newsletter_id="weekly", edition_id=1, number=4, created_at=START, rendering=rendering, story_ids=("a",)
     )
@@ -47,7 +51,10 @@ def letter(
         state=DeliveryState.SENDING,
         message_id="<weekly-4.0123456789abcdef01234567@example.org>",
     )
-    return write_letter(issue, newsletter, site, delivery, unsubscribe_url=unsubscribe_url, archive_url=ARCHIVE)
+    ways_out = WaysOut(url=unsubscribe_url, mail=unsubscribe_mail)
+    written = write_letter(issue, newsletter, site, delivery, ways_out=ways_out, archive_url=ARCHIVE)
+    assert LetterPress(issue, newsletter, site, archive_url=ARCHIVE).letter(delivery, ways_out) == written
+    return written
 
 
 def read(raw: bytes) -> EmailMessage:
@@ -280,3 +287,23 @@ def test_no_letter_holds_anything_of_another_reader() -> None:
 def test_the_date_is_the_issues_with_its_zone() -> None:
     assert read(letter())["Date"].datetime == START
     assert read(letter())["Date"].datetime.utcoffset() == timedelta(0)
+
+
+WAY_OUT = st.sampled_from(
+    [UNSUBSCRIBE_PLACEHOLDER, f'<a href="{UNSUBSCRIBE_PLACEHOLDER}">', "\n", "\r\n", ".", " ", "="]
+)
+
+
+@given(st.lists(st.text(max_size=120) | WAY_OUT, max_size=12).map("".join), st.booleans())
+def test_the_press_writes_any_body_as_it_is_written_alone(body: str, twice: bool) -> None:
+    """`letter` compares the two."""
+    html = body + UNSUBSCRIBE_PLACEHOLDER + body if twice else body
+    letter(Rendering(subject="x", text=body, html=html), unsubscribe_url=f"https://w.example/?a=1&b={'c' * 90}")
+
+
+def test_a_mail_address_is_a_second_way_out_after_the_one_of_one_click() -> None:
+    raw = letter(unsubscribe_mail="u+12.weekly.abcdefghijklmnopqr@bounces.example.org")
+    assert read(raw)["List-Unsubscribe"] == (
+        f"<{UNSUBSCRIBE}>, <mailto:u+12.weekly.abcdefghijklmnopqr@bounces.example.org>"
+    )
+    assert_fit_for_the_wire(raw)

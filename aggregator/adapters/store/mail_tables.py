@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    literal_column,
 )
 
 from aggregator.adapters.store.schema import UtcDateTime, metadata
@@ -176,6 +177,8 @@ deliveries = Table(
     Column("reply", Text),
     UniqueConstraint("issue_id", "subscriber_id"),
 )
+_AT_HAND = deliveries.c.state == literal_column("'sending'")
+Index(None, deliveries.c.claimed_by, sqlite_where=_AT_HAND, postgresql_where=_AT_HAND)  # as few as are being sent
 
 bounces = Table(
     "bounces",

@@ -114,6 +114,10 @@ def _make_anew() -> None:
         sa.UniqueConstraint("issue_id", "subscriber_id", name=op.f("uq_deliveries_issue_id_subscriber_id")),
         sa.UniqueConstraint("message_id", name=op.f("uq_deliveries_message_id")),
     )
+    at_hand = sa.text("state = 'sending'")
+    op.create_index(
+        op.f("ix_deliveries_claimed_by"), "deliveries", ["claimed_by"], sqlite_where=at_hand, postgresql_where=at_hand
+    )
     op.create_index(op.f("ix_deliveries_next_attempt_at"), "deliveries", ["next_attempt_at"])
     op.create_index(op.f("ix_deliveries_settled_at"), "deliveries", ["settled_at"])
     op.create_index(op.f("ix_deliveries_subscriber_id"), "deliveries", ["subscriber_id"])

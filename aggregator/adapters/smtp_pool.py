@@ -1,0 +1,202 @@
+"""Several conversations with mail servers at once, in one event loop: letters in, answers out as they come.
+
+mailer.hand > **pool.take** > conversation > **answered**
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from aggregator.adapters.relays import Relays
+from aggregator.adapters.smtp import Conversation
+from aggregator.model.delivery import DeliveryState, SendResult
+from aggregator.model.sending import Answered, Outgoing
+from aggregator.settings.relay import Relay
+
+LETTERS = 100
+"""Letters handed over on one connection; many servers close it by themselves after some hundred."""
+LETTERS_FOR_ANOTHER = 10
+"""So many letters that wait are worth one more connection."""
+STOPPED = SendResult(state=DeliveryState.DEFERRED, reply="stopped while connecting", server_down=True)
+
+log = structlog.get_logger()
+
+
+class Pool:
+    """Conversations that are open. All of it runs in one loop, but `open` and `is_ready` may be asked from any thread.
+
+    `answered` is called with each answer, and with None when there is room for a letter that there was not before.
+    """
+
+    def __init__(
+        self,
+        relays: Relays,
+        *,
+        most: int,
+        open_one: Callable[[Relay], Coroutine[Any, Any, Conversation | SendResult]],
+        answered: Callable[[Answered | None], None],
+    ) -> None:
+        self._relays, self._most, self._open_one, self._answered = relays, most, open_one, answered
+        self._free: deque[Conversation] = deque()
+        self._busy: set[Conversation] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._opening: set[asyncio.Task[Any]] = set()
+        self._cut = False
+        self.open = 0
+        """Conversations that are open, with a letter or without."""
+
+    # --- being ready ------------------------------------------------------------------------------
+
+    def is_ready(self, letters: int) -> bool:
+        """Whether there are as many conversations as there are to be; may be asked from any thread."""
+        return self.open > 0 and self.open + len(self._opening) >= self._sought(letters)
+
+    def _sought(self, letters: int) -> int:
+        return min(self._most, 1 + letters // LETTERS_FOR_ANOTHER)
+
+    async def ready(self, letters: int) -> SendResult | None:
+        """Have a conversation, and more of them soon where many letters wait; what is wrong when there is none."""
+        self._drop_closed()
+        if not self.open:
+            opened = await self._opened()
+            if isinstance(opened, SendResult):
+                return opened
+            self._keep(opened)
+        for _ in range(self._sought(letters) - self.open - len(self._opening)):
+            self._spawn(self._widen())
+        return None
+
+    def _drop_closed(self) -> None:
+        """Forget conversations that the server has ended while nothing was said."""
+        for conversation in [item for item in self._free if not item.is_open]:
+            self._free.remove(conversation)
+            self._retire(conversation)
+
+    async def _widen(self) -> None:
+        """One more, if the server takes one: who has others with it does not blame it for this one."""
+        opened = await self._opened(besides=True)
+        if isinstance(opened, Conversation):
+            self._keep(opened)
+            self._answered(None)
+        else:
+            self._most = max(1, self.open)
+            log.info("mailer.no_more_connections", open=self.open, reason=opened.reply)
+
+    async def _opened(self, *, besides: bool = False) -> Conversation | SendResult:
+        """A new conversation with the first server that takes one."""
+        while not self._cut:
+            relay = self._relays.choose()
+            if isinstance(relay, SendResult):
+                return relay
+            opened = await self._given_up_when_cut(self._open_one(relay))
+            if isinstance(opened, Conversation):
+                self.open += 1
+                opened.when_lost(self._drop_closed)
+                return opened
+            if self._cut or (besides and self.open):
+                return opened
+            self._relays.down(relay, opened)
+        return STOPPED
+
+    async def _given_up_when_cut(
+        self, work: Coroutine[Any, Any, Conversation | SendResult]
+    ) -> Conversation | SendResult:
+        """A task of its own, so that it can be cancelled and nothing else is lost."""
+        task = asyncio.ensure_future(work)
+        self._opening.add(task)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if not self._cut:
+                raise
+            return STOPPED
+        finally:
+            self._opening.discard(task)
+
+    # --- letters ----------------------------------------------------------------------------------
+
+    def take(self, letter: Outgoing) -> None:
+        """Carry a letter to a server; its answer comes by `answered`."""
+        self._spawn(self._carry(letter))
+
+    async def _carry(self, letter: Outgoing) -> None:
+        try:
+            answer = Answered(key=letter.key, result=await self._sent(letter))
+        except Exception as error:  # ours, and it may have come when the server had the letter
+            log.exception("mailer.fault", key=letter.key)
+            doubt = SendResult(state=DeliveryState.UNCERTAIN, reply=f"a fault of ours ({type(error).__name__})")
+            answer = Answered(key=letter.key, result=doubt, error=error)
+        self._answered(answer)
+
+    async def _sent(self, letter: Outgoing) -> SendResult:
+        """What a server said, or each of those that are to be had in vain."""
+        while True:
+            conversation = self._take_free() or await self._opened()
+            if isinstance(conversation, SendResult):
+                return conversation
+            fresh = conversation.letters == 0
+            self._busy.add(conversation)
+            try:
+                result = await conversation.send(letter)
+            except BaseException:
+                conversation.hang_up()
+                raise
+            finally:
+                self._busy.discard(conversation)
+                self._keep(conversation)
+            if self._cut:
+                return result
+            if not result.server_down:
+                self._relays.up(conversation.relay)
+                return result
+            # A server may end a conversation that went well (RFC 5321 3.8): this letter begins the next one.
+            conversation.hang_up()
+            self._drop_closed()
+            if fresh:
+                self._relays.down(conversation.relay, result)
+                if isinstance(self._relays.choose(), SendResult):
+                    return result
+
+    def _take_free(self) -> Conversation | None:
+        self._drop_closed()
+        return self._free.popleft() if self._free else None
+
+    def _keep(self, conversation: Conversation) -> None:
+        if conversation.is_open and conversation.letters < LETTERS:
+            self._free.append(conversation)
+        else:
+            self._retire(conversation)
+
+    def _retire(self, conversation: Conversation) -> None:
+        self.open -= 1
+        self._spawn(conversation.close())
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def cut_off(self) -> None:
+        """Give up what is being opened, and hang up wherever a letter is at hand."""
+        self._cut = True
+        for task in self._opening:
+            task.cancel()
+        for conversation in self._busy:
+            conversation.hang_up()
+
+    async def end(self) -> None:
+        """Say goodbye to everybody."""
+        self._cut = True
+        while self._free:
+            self._retire(self._free.popleft())
+        for task in self._opening:
+            task.cancel()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
