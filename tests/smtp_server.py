@@ -74,6 +74,7 @@ class ScriptedSmtp:
         """(recipient, message as it was on the wire, the dot taken off)."""
         self.connections = 0
         self._counts: dict[str, int] = {}
+        self._open: list[socket.socket] = []
         self.over = Event()
         self._threads: list[Thread] = []
 
@@ -121,6 +122,7 @@ class ScriptedSmtp:
 
     def _serve(self, connection: socket.socket) -> None:
         connection.settimeout(PATIENCE)
+        self._open.append(connection)
         session = _Session(self, connection)
         # A client that goes away in mid-sentence is what many tests are about.
         with suppress(OSError, _Dropped):
@@ -130,6 +132,12 @@ class ScriptedSmtp:
         if self.lingers:
             self.over.wait(PATIENCE)
         session.close()
+
+    def drop_all(self) -> None:
+        """Close every connection, whatever is being said."""
+        for connection in self._open:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def reply(self, step: str) -> bytes:
         """What to say at this step, now."""

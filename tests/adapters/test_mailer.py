@@ -163,6 +163,10 @@ def test_a_big_message_goes_whole() -> None:
         ("DATA", b"451 4.3.0 later\r\n", DEFERRED, "451 4.3.0 later", False),
         ("DATA", b"554 no valid recipients\r\n", REFUSED, "554 no valid recipients", True),
         ("DATA", b"250 well\r\n", DEFERRED, "250 well", False),
+        ("MAIL", b"450 4.7.1 later\r\n", DEFERRED, "450 4.7.1 later", False),
+        ("RCPT", b"450 4.7.1 slow down\r\n", DEFERRED, "450 4.7.1 slow down", True),
+        ("RCPT", b"421 4.7.0 too many of yours\r\n", DEFERRED, "421 4.7.0 too many of yours", True),
+        ("dot", b"421-4.7.28 rate\r\n421 4.7.28 limit\r\n", DEFERRED, "421 4.7.28 rate 4.7.28 limit", True),
         ("dot", b"451 4.3.0 later\r\n", DEFERRED, "451 4.3.0 later", False),
         ("dot", b"552 5.2.2 full\r\n", REFUSED, "552 5.2.2 full", False),
         ("dot", b"554 5.7.1 spam\r\n", REFUSED, "554 5.7.1 spam", True),
@@ -176,8 +180,11 @@ def test_a_big_message_goes_whole() -> None:
         ("RCPT", b"550 " + b"x" * 4000 + b"\r\n", REFUSED, "550 " + "x" * 500, False),
     ],
 )
-def test_what_an_answer_means(step: str, reply: bytes, state: DeliveryState, words: str, policy: bool) -> None:
-    with ScriptedSmtp({step: [reply]}) as server:
+@pytest.mark.parametrize("pipelining", [False, True])
+def test_what_an_answer_means(
+    step: str, reply: bytes, state: DeliveryState, words: str, policy: bool, pipelining: bool
+) -> None:
+    with ScriptedSmtp({step: [reply]}, pipelining=pipelining) as server:
         fault, result = outcome(server)
     assert fault is None
     assert result is not None
@@ -194,6 +201,38 @@ def test_after_a_refusal_the_next_letter_begins_afresh() -> None:
     assert [recipient for recipient, _ in server.taken] == ["carl@reader.example"]
     assert server.connections == 1
     assert server.steps.count("RSET") == 2
+
+
+def test_what_was_sent_together_with_a_refused_command_is_taken_back() -> None:
+    """And the next letter begins with the reset in the same flight, on the same connection (RFC 2920 3.1)."""
+    no = b"503 no recipient\r\n"
+    with ScriptedSmtp(
+        {"RCPT": [b"550 5.1.1 unknown\r\n"], "DATA": [no, b"554 5.7.1 no\r\n"]}, pipelining=True
+    ) as server:
+        mailer = mailer_for(server.plain_url)
+        results = [send(mailer, f"{name}@reader.example") for name in ("ana", "bob", "carl")]
+        mailer.close()
+    assert [result.reply for result in results] == ["550 5.1.1 unknown", "554 5.7.1 no", "250 2.0.0 taken"]
+    assert [recipient for recipient, _ in server.taken] == ["carl@reader.example"]
+    assert (server.connections, server.steps.count("RSET")) == (1, 2)
+
+
+def test_a_server_that_waits_for_the_message_of_a_refused_letter_gets_none() -> None:
+    """A lone dot, as RFC 2920 3.1 has it, might be an empty letter to whoever such a server takes it for."""
+    with ScriptedSmtp({"MAIL": [b"550 5.7.1 no\r\n"]}, pipelining=True) as server:
+        mailer = mailer_for(server.plain_url)
+        assert [send(mailer, f"{name}@reader.example").state for name in ("ana", "bob")] == [REFUSED, ACCEPTED]
+        mailer.close()
+    assert [recipient for recipient, _ in server.taken] == ["bob@reader.example"]
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize("reply", [DROP, SILENCE])
+def test_a_refusal_stands_when_the_rest_of_the_flight_is_not_answered(reply: bytes) -> None:
+    with ScriptedSmtp({"MAIL": [b"550 5.7.1 no\r\n"], "RCPT": [reply]}, pipelining=True) as server:
+        _, result = outcome(server, QUICK)
+    assert result is not None
+    assert (result.state, result.reply) == (REFUSED, "550 5.7.1 no")
 
 
 @pytest.mark.parametrize("reply", [DROP, b"500 what\r\n", b"421 bye\r\n"])
@@ -217,9 +256,10 @@ UNHEARD = (DROP, b"nonsense\r\n", b"2", SILENCE)
     ("step", "reply"),
     [("body", DROP), ("body", STALL), *((step, reply) for step in ("MAIL", "RCPT", "DATA") for reply in UNHEARD)],
 )
-def test_before_the_dot_nothing_is_lost(step: str, reply: bytes) -> None:
+@pytest.mark.parametrize("pipelining", [False, True])
+def test_before_the_dot_nothing_is_lost(step: str, reply: bytes, pipelining: bool) -> None:
     timeouts = replace(QUICK, block=1) if reply == STALL else QUICK
-    with ScriptedSmtp({step: [reply, reply]}) as server:
+    with ScriptedSmtp({step: [reply, reply]}, pipelining=pipelining) as server:
         fault, result = outcome(server, timeouts, BIG if step == "body" else MESSAGE)
     assert fault is None
     assert result is not None
@@ -277,9 +317,10 @@ CLOSING = b"421 4.3.2 closing\r\n"
         *((step, reply) for step in ("MAIL", "RCPT", "DATA") for reply in (DROP, CLOSING)),
     ],
 )
-def test_a_conversation_that_went_well_is_begun_anew_once(step: str, reply: bytes) -> None:
+@pytest.mark.parametrize("pipelining", [False, True])
+def test_a_conversation_that_went_well_is_begun_anew_once(step: str, reply: bytes, pipelining: bool) -> None:
     """Servers close after some letters, or some time; the letter at hand goes over a new connection (F12)."""
-    with ScriptedSmtp({step: [DEFAULTS[step], reply]}) as server:
+    with ScriptedSmtp({step: [DEFAULTS[step], reply]}, pipelining=pipelining) as server:
         mailer = mailer_for(server.plain_url)
         message = BIG if step == "body" else MESSAGE
         results = [send(mailer, f"{name}@reader.example", message) for name in ("ana", "bob", "carl")]
