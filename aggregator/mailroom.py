@@ -11,24 +11,31 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from threading import Event
 
-from aggregator.adapters.mailer import OutboxMailer, SmtpMailer
+import structlog
+
+from aggregator.adapters.mailer import SmtpMailer
+from aggregator.adapters.outbox import OutboxMailer
 from aggregator.adapters.store.deliveries import SqlDeliveryStore
 from aggregator.adapters.store.engine import Database
 from aggregator.adapters.store.facts import SqlFactStore
 from aggregator.adapters.store.newsletters import SqlNewsletterStore
+from aggregator.adapters.store.session_places import SessionPlaces
 from aggregator.adapters.store.stories import SqlStoryStore
 from aggregator.adapters.store.subscribers import SqlSubscriberStore
+from aggregator.adapters.worker_lock import FilePlaces
 from aggregator.flows.compose import ComposePorts, compose, compose_one, edit_draft, preview
 from aggregator.flows.deliver import DeliverPorts, deliver, sample_letter, send_test
 from aggregator.model.delivery import DeliveryReport, SendResult
 from aggregator.model.edition import Draft
 from aggregator.model.newsletter import Issue
 from aggregator.plans import Plans
-from aggregator.ports import Clock, Mailer
+from aggregator.ports import Clock, Mailer, Places
 from aggregator.schedule import next_run, next_runs
 from aggregator.settings.values import Settings
 
 OUTBOX = "outbox"
+
+log = structlog.get_logger()
 
 
 class Mailroom:
@@ -47,6 +54,7 @@ class Mailroom:
         self.newsletters = SqlNewsletterStore(database)
         self.subscribers = SqlSubscriberStore(database)
         self.deliveries = SqlDeliveryStore(database)
+        self.places = _places(database, settings)
         self.mailer = _mailer(settings)
         self._stories, self._facts = SqlStoryStore(database), SqlFactStore(database)
         self._clock, self._stopping, self._plans, self._settings = clock, stopping, plans, current
@@ -119,12 +127,33 @@ class Mailroom:
         """Send what the next Issue would be now to one address, as a test; raises NotFoundError, UsageError."""
         return send_test(self.mailer, self._plans().deliver, self.preview(newsletter_id), email)
 
+    def recover(self) -> None:
+        """Name the letters that workers now gone had at hand, or queue them again where the newsletter asks so."""
+        letters = self._settings().newsletters
+        resend = [letter.id for letter in letters if letter.uncertain == "resend"]
+        found = self.deliveries.recover(self._clock.now(), is_gone=self.places.is_gone, resend=resend)
+        if found.uncertain:
+            log.warning("deliveries.uncertain", count=found.uncertain, why="a worker ended while it sent them")
+        if found.resent:
+            log.warning("deliveries.resent", count=found.resent, why="a worker ended while it sent them")
+
     def deliver(self) -> DeliveryReport:
-        """Send what is due."""
+        """Send what is due, beside any number of others who do."""
+        self.recover()
         ports = DeliverPorts(
             deliveries=self.deliveries, newsletters=self.newsletters, mailer=self.mailer, clock=self._clock
         )
-        report = deliver(ports, self._plans().deliver, should_stop=self._stopping.is_set, wait=self._stopping.wait)
+        try:
+            report = deliver(
+                ports,
+                self._plans().deliver,
+                worker=self.places.mine(),
+                should_stop=self._stopping.is_set,
+                wait=self._stopping.wait,
+            )
+        except BaseException:
+            self.places.leave()  # what may be left at hand is named by whoever comes next
+            raise
         if report.paused and not self._stopping.is_set():
             self._facts.record_unsent(self._clock.now())
         elif report.accepted or report.refused or report.deferred:
@@ -136,3 +165,9 @@ def _mailer(settings: Settings) -> Mailer:
     if settings.smtp_url:
         return SmtpMailer(settings.smtp_url)
     return OutboxMailer(Path(settings.data_dir) / OUTBOX)
+
+
+def _places(database: Database, settings: Settings) -> Places:
+    if database.dialect == "sqlite":
+        return FilePlaces(Path(settings.database_url.removeprefix("sqlite:///")))
+    return SessionPlaces(database)

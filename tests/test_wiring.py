@@ -110,30 +110,30 @@ def sender(tmp_path: Path) -> Iterator[Runtime]:
 
 
 def test_a_mail_server_that_is_down_is_known_until_it_has_a_word_on_a_letter(sender: Runtime) -> None:
-    sender.mailer = mailer = ScriptedMailer(down=DOWN)
+    sender.mail.mailer = mailer = ScriptedMailer(down=DOWN)
     assert sender.health().unsent_since is None
-    sender.deliver()
+    sender.mail.deliver()
     since = sender.health().unsent_since
     assert since is not None
-    sender.deliver()
+    sender.mail.deliver()
     assert sender.health().unsent_since == since
     mailer.down = None
-    assert sender.deliver() == DeliveryReport(accepted=1)
+    assert sender.mail.deliver() == DeliveryReport(accepted=1)
     assert sender.health().unsent_since is None
 
 
 def test_nothing_is_learned_of_a_mail_server_when_no_letter_waits(sender: Runtime) -> None:
-    sender.mailer = mailer = ScriptedMailer(down=DOWN)
-    sender.deliver()
+    sender.mail.mailer = mailer = ScriptedMailer(down=DOWN)
+    sender.mail.deliver()
     since = sender.health().unsent_since
-    sender.subscribers.unsubscribe(1, "weekly", sender.clock.now())
+    sender.mail.subscribers.unsubscribe(1, "weekly", sender.clock.now())
     mailer.down = None
-    assert sender.deliver() == DeliveryReport()
+    assert sender.mail.deliver() == DeliveryReport()
     assert sender.health().unsent_since == since
 
 
 def test_a_mail_server_that_is_left_at_the_end_is_not_blamed(sender: Runtime) -> None:
     cut = replace(DOWN, reply="stopped while connecting")
-    sender.mailer = ScriptedMailer(answers={"ana@reader.example": [cut]}, on_send=sender.stopping.set)
-    assert sender.deliver().paused == "stopped while connecting"
+    sender.mail.mailer = ScriptedMailer(answers_to={"ana@reader.example": [cut]}, on_send=sender.stopping.set)
+    assert sender.mail.deliver().paused == "stopped while connecting"
     assert sender.health().unsent_since is None
