@@ -38,6 +38,9 @@ class Plans:
         def unsubscribe_url(subscriber_id: int, newsletter_id: str) -> str:
             return f"{site.base_url}/unsubscribe/{signer.unsubscribe_token(subscriber_id, newsletter_id)}"
 
+        def preferences_url(subscriber_id: int) -> str:
+            return f"{site.base_url}/preferences/{signer.preferences_token(subscriber_id)}"
+
         def letter_url(edition_id: int, number: int) -> str:
             return f"{site.base_url}/letters/{signer.letter_token(edition_id, number)}"
 
@@ -46,7 +49,9 @@ class Plans:
         self.compose = ComposePlan(
             newsletters=newsletters, site=site, feeds=feeds, renderer=read_templates(settings), letter_url=letter_url
         )
-        self.deliver = DeliverPlan(newsletters=newsletters, site=site, unsubscribe_url=unsubscribe_url)
+        self.deliver = DeliverPlan(
+            newsletters=newsletters, site=site, unsubscribe_url=unsubscribe_url, preferences_url=preferences_url
+        )
 
     @cached_property
     def tagger(self) -> Tagger:

@@ -29,16 +29,19 @@ def render(
     created_at: datetime = NOW,
     note: str = "",
     corrections: Sequence[Correction] = (),
+    number: int | None = 12,
+    browser_url: str = "",
 ) -> Rendering:
     return RENDERER.render_issue(
         digest,
         newsletter,
         site=site,
         feeds=feeds,
-        number=12,
+        number=number,
         created_at=created_at,
         note=note,
         corrections=corrections,
+        browser_url=browser_url,
     )
 
 

@@ -63,7 +63,8 @@ class DeliverPorts:
 class DeliverPlan:
     """What feeds.yaml says of sending.
 
-    `unsubscribe_url`, `unsubscribe_mail`: a reader's own ways out, by (subscriber id, newsletter id). `return_path`:
+    `unsubscribe_url`, `unsubscribe_mail`: a reader's own ways out, by (subscriber id, newsletter id);
+    `preferences_url`: where they choose what they get. `return_path`:
     where the mail of a Delivery comes back to, by its id; to the newsletter's own address without one. `signers`: who
     signs, by the domain of From; elsewhere the mail server does.
     """
@@ -71,6 +72,7 @@ class DeliverPlan:
     newsletters: Mapping[str, Newsletter]
     site: Site
     unsubscribe_url: Callable[[int, str], str]
+    preferences_url: Callable[[int], str]
     unsubscribe_mail: Callable[[int, str], str | None] = lambda subscriber_id, newsletter_id: None
     return_path: Callable[[int], str] | None = None
     signers: Mapping[str, DkimSigner] = field(default_factory=dict)
@@ -84,7 +86,9 @@ class DeliverPlan:
         """One letter, signed; the same at every attempt. Raises ValueError for an address that no header can hold."""
         newsletter, reader = self.newsletters[delivery.newsletter_id], delivery.subscriber
         ways_out = WaysOut(
-            url=self.unsubscribe_url(reader.id, newsletter.id), mail=self.unsubscribe_mail(reader.id, newsletter.id)
+            url=self.unsubscribe_url(reader.id, newsletter.id),
+            preferences_url=self.preferences_url(reader.id),
+            mail=self.unsubscribe_mail(reader.id, newsletter.id),
         )
         message = press.letter(delivery, ways_out)
         if signer := self.signers.get(newsletter.domain):

@@ -85,7 +85,8 @@ class Newsletter:
 
 
 UNSUBSCRIBE_PLACEHOLDER = "https://unsubscribe.invalid/"
-"""Stands in a Rendering where each letter has its reader's own address (RFC 2606: `.invalid` leads nowhere)."""
+PREFERENCES_PLACEHOLDER = "https://preferences.invalid/"
+"""They stand in a Rendering where each letter has its reader's own addresses (RFC 2606: `.invalid` leads nowhere)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

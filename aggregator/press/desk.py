@@ -12,11 +12,11 @@ from zoneinfo import ZoneInfo
 from aggregator.model.channel import Site
 from aggregator.model.entry import Entry, Tag
 from aggregator.model.feed import Feed
-from aggregator.model.newsletter import UNSUBSCRIBE_PLACEHOLDER, Section
+from aggregator.model.newsletter import Section
 from aggregator.model.story import Story
 from aggregator.press.prose import cut, excerpt
 from aggregator.press.tongues import Tongue, tongue_of
-from aggregator.press.views import PlaceView, StoryView, shown
+from aggregator.press.views import PlaceView, StoryView, is_placeholder, shown
 from aggregator.press.wording import Words
 from aggregator.urls import absolute_http, ascii_url, canonical_url, host_of
 
@@ -101,7 +101,7 @@ class Desk:
         """A link we may print: to the web, in ASCII, and to none of our own pages, which only our words point at."""
         address = absolute_http(url) if url else None
         address = ascii_url(address) if address else None
-        if address is None or UNSUBSCRIBE_PLACEHOLDER in address or _origin(address) == self._own:
+        if address is None or is_placeholder(address) or _origin(address) == self._own:
             return None
         return address
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aggregator.model.newsletter import UNSUBSCRIBE_PLACEHOLDER
+from aggregator.model.newsletter import PREFERENCES_PLACEHOLDER, UNSUBSCRIBE_PLACEHOLDER
 from aggregator.press.prose import one_line
 from aggregator.press.tongues import Direction
 from aggregator.press.wording import Words
@@ -99,6 +99,7 @@ class IssueView:
     site_url: str
     browser_url: str
     unsubscribe_url: str = UNSUBSCRIBE_PLACEHOLDER
+    preferences_url: str = PREFERENCES_PLACEHOLDER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,5 +135,11 @@ class NoticeView:
 
 
 def shown(text: str) -> str:
-    """One line, in which the placeholder for a recipient's own address is no longer one."""
-    return one_line(text).replace(UNSUBSCRIBE_PLACEHOLDER, "unsubscribe.invalid")
+    """One line, in which a placeholder for a recipient's own address is no longer one."""
+    line = one_line(text).replace(UNSUBSCRIBE_PLACEHOLDER, "unsubscribe.invalid")
+    return line.replace(PREFERENCES_PLACEHOLDER, "preferences.invalid")
+
+
+def is_placeholder(address: str) -> bool:
+    """Whether a letter would put its reader's own address into this one."""
+    return UNSUBSCRIBE_PLACEHOLDER in address or PREFERENCES_PLACEHOLDER in address

@@ -36,6 +36,7 @@ class Words:
     why: str
     questions: str
     unsubscribe: str
+    preferences: str
     view: str
 
     @property
@@ -84,6 +85,7 @@ ENGLISH = Words(
     why="You receive {newsletter} because you subscribed to it at {site}.",
     questions="Questions and corrections",
     unsubscribe="Unsubscribe",
+    preferences="Change what you get",
     view="View in browser",
 )
 FRENCH = Words(
@@ -109,6 +111,7 @@ FRENCH = Words(
     why="Vous recevez {newsletter} parce que vous y êtes abonné(e) sur {site}.",
     questions="Questions et corrections",
     unsubscribe="Se désabonner",
+    preferences="Changer ce que vous recevez",
     view="Voir dans le navigateur",
 )
 GERMAN = Words(
@@ -132,6 +135,7 @@ GERMAN = Words(
     why="Sie erhalten {newsletter}, weil Sie den Newsletter auf {site} abonniert haben.",
     questions="Fragen und Korrekturen",
     unsubscribe="Abbestellen",
+    preferences="Ändern, was Sie bekommen",
     view="Im Browser ansehen",
 )
 SPANISH = Words(
@@ -156,6 +160,7 @@ SPANISH = Words(
     why="Recibe {newsletter} porque se suscribió en {site}.",
     questions="Preguntas y correcciones",
     unsubscribe="Darse de baja",
+    preferences="Cambiar lo que recibe",
     view="Ver en el navegador",
 )
 _TABLE = {words.language: words for words in (ENGLISH, FRENCH, GERMAN, SPANISH)}

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import format_datetime, parseaddr
 from html import escape
@@ -20,7 +20,7 @@ from urllib.parse import quote
 from aggregator.model.channel import Site
 from aggregator.model.characters import BREAKS
 from aggregator.model.delivery import Delivery
-from aggregator.model.newsletter import UNSUBSCRIBE_PLACEHOLDER, Issue, Newsletter
+from aggregator.model.newsletter import PREFERENCES_PLACEHOLDER, UNSUBSCRIBE_PLACEHOLDER, Issue, Newsletter
 
 LONGEST_NAME = 200
 """Characters of a display name that are kept."""
@@ -35,10 +35,18 @@ _UNSAFE = re.compile(r"[\s\x00-\x20\x7f<>]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaysOut:
-    """How the reader of one letter leaves the list: by a page, and by a mail to this address where there is one."""
+    """How the reader of one letter leaves the list: by a page, and by a mail to this address where there is one; and
+    where they change what they get."""
 
     url: str
+    preferences_url: str
     mail: str | None = None
+
+    def put_into(self, text: str, *, html: bool) -> str:
+        """The text with this reader's own addresses in their places."""
+        for place, url in ((UNSUBSCRIBE_PLACEHOLDER, self.url), (PREFERENCES_PLACEHOLDER, self.preferences_url)):
+            text = text.replace(place, escape(url) if html else url)
+        return text
 
 
 def write_letter(
@@ -49,8 +57,8 @@ def write_letter(
     head = _head(
         issue, newsletter, site, archive_url, own=(_to(delivery), delivery.message_id, _leave(ways_out), boundary)
     )
-    text = issue.rendering.text.replace(UNSUBSCRIBE_PLACEHOLDER, ways_out.url)
-    html = issue.rendering.html.replace(UNSUBSCRIBE_PLACEHOLDER, escape(ways_out.url))
+    text = ways_out.put_into(issue.rendering.text, html=False)
+    html = ways_out.put_into(issue.rendering.html, html=True)
     parts = (f"\r\n--{boundary}\r\n{_PART[kind]}".encode("ascii") + _body(words) for kind, words in _both(text, html))
     return b"".join((head, *parts, f"\r\n--{boundary}--\r\n".encode("ascii")))
 
@@ -73,23 +81,22 @@ class LetterPress:
         """The whole message; raises ValueError for an address that no header can hold."""
         own = (_to(delivery), delivery.message_id, _leave(ways_out), _boundary(self._issue, delivery))
         octets = [value.encode("ascii") for value in own]
-        urls = {"plain": ways_out.url, "html": escape(ways_out.url)}
-        return b"".join(piece if isinstance(piece, bytes) else piece.filled(octets, urls) for piece in self._pieces)
+        return b"".join(piece if isinstance(piece, bytes) else piece.filled(octets, ways_out) for piece in self._pieces)
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where something of the reader's own stands: one of the values of the head, or a line of a body with their way
-    out."""
+    """Where something of the reader's own stands: one of the values of the head, or a line of a body with an address
+    of theirs."""
 
     own: int = -1
     kind: str = ""
     line: str = ""
 
-    def filled(self, own: list[bytes], urls: Mapping[str, str]) -> bytes:
+    def filled(self, own: list[bytes], ways_out: WaysOut) -> bytes:
         if self.own >= 0:
             return own[self.own]
-        return _quoted(self.line.replace(UNSUBSCRIBE_PLACEHOLDER, urls[self.kind]))
+        return _quoted(ways_out.put_into(self.line, html=self.kind == "html"))
 
 
 _MARKS = ("\0to\0", "\0id\0", "\0leave\0", "\0boundary\0")
@@ -99,10 +106,10 @@ _BOUNDARY = _Place(own=3)
 
 
 def _cut(words: str, kind: str) -> Iterator[bytes | _Place]:
-    """A body in pieces, those lines apart that hold the reader's way out: each line is encoded for itself."""
+    """A body in pieces, those lines apart that hold an address of the reader's: each line is encoded for itself."""
     common: list[str] = []
     for line in re.findall(r"[^\n]*\n|[^\n]+", _lines(words)):
-        if UNSUBSCRIBE_PLACEHOLDER in line:
+        if UNSUBSCRIBE_PLACEHOLDER in line or PREFERENCES_PLACEHOLDER in line:
             yield _quoted("".join(common))
             yield _Place(kind=kind, line=line)
             common = []

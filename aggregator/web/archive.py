@@ -3,7 +3,7 @@
 import re
 
 from aggregator.model.channel import Site
-from aggregator.model.newsletter import UNSUBSCRIBE_PLACEHOLDER, Issue
+from aggregator.model.newsletter import PREFERENCES_PLACEHOLDER, UNSUBSCRIBE_PLACEHOLDER, Issue
 from aggregator.steps.rendering import for_archive
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -17,7 +17,8 @@ _HEAD = re.compile(r"<head\b[^>]*>")
 def public_html(issue: Issue, site: Site) -> str:
     """The stored HTML without what is for one recipient alone; an address left over leads to the newsletter's page."""
     page = f"{site.base_url}/newsletters/{issue.newsletter_id}"
-    return for_archive(issue.rendering.html).replace(UNSUBSCRIBE_PLACEHOLDER, page)
+    html = for_archive(issue.rendering.html)
+    return html.replace(UNSUBSCRIBE_PLACEHOLDER, page).replace(PREFERENCES_PLACEHOLDER, page)
 
 
 def public_file(issue: Issue, site: Site) -> str:

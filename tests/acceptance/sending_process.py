@@ -33,6 +33,7 @@ def main(database_file: str, url: str, connections: str = "1", policy: str = "le
         newsletters={"weekly": replace(WEEKLY, uncertain=policy)},
         site=SITE,
         unsubscribe_url=lambda subscriber_id, newsletter_id: f"https://wire.example.org/unsubscribe/{subscriber_id}",
+        preferences_url=lambda subscriber_id: f"https://wire.example.org/preferences/{subscriber_id}",
     )
     report = deliver(ports, plan, worker=places.mine())
     places.leave()

@@ -66,6 +66,7 @@ def world() -> World:
             newsletters={"weekly": WEEKLY, "daily": DAILY},
             site=SITE,
             unsubscribe_url=lambda subscriber_id, newsletter_id: f"https://w.example/u/{subscriber_id}.{newsletter_id}",
+            preferences_url=lambda subscriber_id: f"https://w.example/p/{subscriber_id}",
         ),
     )
 

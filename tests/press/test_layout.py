@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from aggregator.model.entry import Tag
-from aggregator.model.newsletter import UNSUBSCRIBE_PLACEHOLDER, Section
+from aggregator.model.newsletter import PREFERENCES_PLACEHOLDER, UNSUBSCRIBE_PLACEHOLDER, Section
 from aggregator.model.parsed import Link, Person, SafeHtml
 from aggregator.press.layout import MAX_CORRECTIONS
 from tests.rendered import ISOLATES, links, render, texts, titles, tree
@@ -208,7 +208,8 @@ def test_an_empty_digest_says_so() -> None:
 def test_why_how_to_leave_and_whom_to_ask_stand_at_the_end_outside_the_stories() -> None:
     made = render(full_digest())
     foot = tree(made).xpath("//table[@class='foot']")[0]
-    assert foot.xpath(".//a/@href") == [UNSUBSCRIBE_PLACEHOLDER, "mailto:desk@wire.example.org"]
+    own = [PREFERENCES_PLACEHOLDER, UNSUBSCRIBE_PLACEHOLDER]
+    assert foot.xpath(".//a/@href") == [*own, "mailto:desk@wire.example.org"]
     assert "You receive The week in think tanks because you subscribed to it at Think Tank Wire." in foot.text_content()
     assert foot.xpath("ancestor::table[@class='card']") == []
     assert links(made).count(UNSUBSCRIBE_PLACEHOLDER) == 1
@@ -374,3 +375,11 @@ def test_a_language_nobody_knows_is_english() -> None:
     made = render(full_digest(), replace(NEWSLETTER, language="qqq"))
     assert tree(made).get("lang") == "en"
     assert "24 November 2026 · Issue 12 · 6 stories" in made.text
+
+
+def test_an_issue_outside_the_archive_has_no_number_to_show() -> None:
+    made = render(plain_digest(1), number=None, browser_url="https://wire.example.org/letters/abc")
+    assert "Issue" not in made.text
+    assert "2026 · 1 story" in made.text
+    assert "2026 · 1 story" in " ".join(tree(made).text_content().split())
+    assert "https://wire.example.org/letters/abc" in links(made)

@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 
 from aggregator.model.channel import Site
 from aggregator.model.delivery import Delivery, DeliveryState, Subscriber
-from aggregator.model.newsletter import UNSUBSCRIBE_PLACEHOLDER, Issue, Newsletter, Rendering
+from aggregator.model.newsletter import PREFERENCES_PLACEHOLDER, UNSUBSCRIBE_PLACEHOLDER, Issue, Newsletter, Rendering
 from aggregator.steps.letter import LetterPress, WaysOut, write_letter
 from tests.fakes import START
 from tests.mail_fakes import RENDERING, SITE, WEEKLY
 
 UNSUBSCRIBE = f"https://wire.example.org/unsubscribe/12.weekly.{'a' * 43}"
+PREFERENCES = f"https://wire.example.org/preferences/12.{'b' * 28}"
 ARCHIVE = "https://wire.example.org/newsletters/weekly"
 ANA = Subscriber(id=12, email="ana@reader.example", name="Ana Ruiz")
 HOSTILE = Path(__file__).resolve().parents[3] / "shared" / "corpus" / "hostile" / "text" / "strings.json"
@@ -51,7 +52,7 @@ def letter(
         state=DeliveryState.SENDING,
         message_id="<weekly-4.0123456789abcdef01234567@example.org>",
     )
-    ways_out = WaysOut(url=unsubscribe_url, mail=unsubscribe_mail)
+    ways_out = WaysOut(url=unsubscribe_url, preferences_url=PREFERENCES, mail=unsubscribe_mail)
     written = write_letter(issue, newsletter, site, delivery, ways_out=ways_out, archive_url=ARCHIVE)
     assert LetterPress(issue, newsletter, site, archive_url=ARCHIVE).letter(delivery, ways_out) == written
     return written
@@ -124,6 +125,13 @@ def test_an_address_is_escaped_where_it_stands_in_html() -> None:
     text, html = read(letter(unsubscribe_url="https://wire.example.org/u?a=1&b=2")).iter_parts()
     assert "u?a=1&b=2" in text.get_content()
     assert "u?a=1&amp;b=2" in html.get_content()
+
+
+def test_both_of_a_readers_own_addresses_are_put_in_wherever_they_stand() -> None:
+    both = f"{PREFERENCES_PLACEHOLDER} or {UNSUBSCRIBE_PLACEHOLDER}, {PREFERENCES_PLACEHOLDER}\n"
+    text, html = read(letter(Rendering(subject="x", text=both, html=both))).iter_parts()
+    for part in (text, html):
+        assert part.get_content().split() == [PREFERENCES, "or", f"{UNSUBSCRIBE},", PREFERENCES]
 
 
 def test_a_letter_is_the_same_at_every_attempt() -> None:

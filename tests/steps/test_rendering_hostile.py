@@ -13,7 +13,7 @@ import pytest
 
 from aggregator.model.entry import Tag
 from aggregator.model.feed import Feed
-from aggregator.model.newsletter import UNSUBSCRIBE_PLACEHOLDER, Digest, Rendering, Section
+from aggregator.model.newsletter import PREFERENCES_PLACEHOLDER, UNSUBSCRIBE_PLACEHOLDER, Digest, Rendering, Section
 from aggregator.model.parsed import Link, Person, SafeHtml
 from tests.rendered import ROOT, links, render, texts, titles, tree
 from tests.sample_digest import NEWSLETTER, SITE, digest_of, entry, full_digest, story
@@ -120,13 +120,15 @@ def test_a_subject_survives_the_way_through_a_header() -> None:
         "https://user@north.example.net/",
         UNSUBSCRIBE_PLACEHOLDER,
         f"https://north.example.net/?next={UNSUBSCRIBE_PLACEHOLDER}",
+        PREFERENCES_PLACEHOLDER,
     ],
 )
 def test_a_link_to_our_own_pages_or_to_no_web_page_is_none(url: str) -> None:
     made = render(digest_of([story(1, entry("Paper", links=(Link(href=url),)))]))
     assert titles(made) == ["Paper"]
-    assert len(links(made)) == 3  # the archive, leaving, asking
-    assert url not in made.text.replace(f"Unsubscribe: {UNSUBSCRIBE_PLACEHOLDER}", "")
+    assert len(links(made)) == 4  # the archive, choosing, leaving, asking
+    own = f"Change what you get: {PREFERENCES_PLACEHOLDER}\nUnsubscribe: {UNSUBSCRIBE_PLACEHOLDER}"
+    assert url not in made.text.replace(own, "")
 
 
 def test_another_port_of_our_host_is_another_place() -> None:
@@ -168,7 +170,7 @@ def test_links_are_ascii_and_their_host_is_in_view(href: str, link: str | None, 
 
 def test_a_host_that_no_browser_knows_is_no_link() -> None:
     made = render(digest_of([story(1, entry("Paper", links=(Link(href="https://\u2488.example/"),)))]))
-    assert len(links(made)) == 3
+    assert len(links(made)) == 4
 
 
 def test_directions_do_not_leak() -> None:
