@@ -52,6 +52,7 @@ from aggregator.ports import Clock, PublicationStore
 from aggregator.query.grammar import parse_query
 from aggregator.query.matching import Query
 from aggregator.readers import Readers
+from aggregator.returns import Returns
 from aggregator.settings.loading import ensure_secret
 from aggregator.settings.values import Polling, Settings
 from aggregator.steps.pseudonyms import Pseudonyms
@@ -104,6 +105,7 @@ class Runtime:
             plans=lambda: self.plans,
             current=lambda: self.settings,
         )
+        self.returns = Returns(self.database, clock=self.clock, signer=self.signer, keys=Pseudonyms(secrets).addresses)
         self.readers = Readers(
             self.database, pseudonyms=Pseudonyms(secrets), clock=self.clock, settings=lambda: self.settings
         )

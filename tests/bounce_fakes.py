@@ -17,7 +17,9 @@ from aggregator.model.bounce import (
     RunOutcome,
     Strike,
 )
-from aggregator.model.delivery import Delivery, DeliveryState, SubscriptionState
+from aggregator.model.delivery import Delivery, DeliveryState, SendResult, SubscriptionState
+from aggregator.model.sending import Claim, Settlement
+from aggregator.ports import DeliveryStore
 from tests.mail_fakes import WAITING, MemoryMailStore
 
 COUNTED = (BounceKind.HARD, BounceKind.SOFT)
@@ -171,3 +173,12 @@ def key_of(email: str) -> str:
 def keys_of(email: str) -> tuple[str, ...]:
     """The same under an older secret beside it."""
     return key_of(email), f"older {key_of(email)}"
+
+
+def settle_all(
+    store: DeliveryStore, newsletter_id: str, now: datetime, result: SendResult, retry_at: datetime | None = None
+) -> None:
+    """Let every letter of this newsletter that waits have this result."""
+    wish = Claim(worker="here", newsletter_ids=[newsletter_id], room=10_000)
+    claimed = store.exchange((), now, wish).claimed
+    store.exchange([Settlement(delivery=row, result=result, retry_at=retry_at) for row in claimed], now)

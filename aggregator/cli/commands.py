@@ -1,4 +1,4 @@
-"""The commands of `aggregator`, except those of one noun (`feed_commands.py`, `mail_commands.py`,
+"""The commands of `aggregator`, except those of one noun (`bounce_commands.py`, `feed_commands.py`, `mail_commands.py`,
 `mailcheck_commands.py`, `people_commands.py`, `story_commands.py`) or with a file of its own (`explain_commands.py`,
 `plan_commands.py`, `preview_commands.py`, `search_commands.py`)."""
 
@@ -13,6 +13,7 @@ import typer
 
 from aggregator.adapters.shelf import Shelf
 from aggregator.cli import (
+    bounce_commands,
     draft_commands,
     explain_commands,
     feed_commands,
@@ -54,6 +55,7 @@ mail_commands.newsletters.command()(draft_commands.approve)
 app.add_typer(mail_commands.newsletters, name="newsletters", help="Preview, compose and inspect newsletters.")
 app.command("check-mail")(mailcheck_commands.check)
 app.add_typer(mailcheck_commands.app, name="mail", help="Keys that sign letters, and what the DNS says of our mail.")
+app.add_typer(bounce_commands.app, name="bounces", help="Mail that comes back: read it, look at it, undo it.")
 app.add_typer(people_commands.app, name="subscribers", help="Who gets which newsletter, and who gets none.")
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]

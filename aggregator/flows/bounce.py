@@ -27,6 +27,7 @@ from aggregator.model.bounce import (
     BoxedMail,
     Strike,
 )
+from aggregator.model.consent import Evidence
 from aggregator.model.delivery import Delivery, SendResult
 from aggregator.ports import BounceBox, BounceStore, Clock, SubscriberStore
 from aggregator.steps.bounces.classify import read_bounce, unnamed
@@ -143,7 +144,8 @@ def _unsubscribe(ports: BouncePorts, plan: BouncePlan, read: BounceReading) -> s
             subscriber_id, newsletter_id = plan.leaving(address)
         except TokenError:
             continue
-        changed = ports.subscribers.unsubscribe(subscriber_id, newsletter_id, ports.clock.now())
+        evidence = Evidence(source="a mail to the address in a letter", message_id=read.message_id)
+        changed = ports.subscribers.unsubscribe(subscriber_id, newsletter_id, ports.clock.now(), evidence)
         log.info("bounce.unsubscribed", newsletter_id=newsletter_id, changed=changed)
         return "unsubscribed" if changed else "known"
     return "strangers"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from aggregator.settings.checking import Fault, check_document
 from aggregator.settings.dkim_keys import key_warnings, read_mail_keys
 from aggregator.settings.document import SECTIONS, Document, FeedSection
 from aggregator.settings.relay import parse_relay
+from aggregator.settings.return_mail import BOUNCES_LISTEN, BOUNCES_URL, parse_listen, parse_return_box
 from aggregator.settings.taxonomy_files import changed, shipped_taxonomy, unknown_tags
 from aggregator.settings.values import Settings
 from aggregator.settings.yamltext import YamlText, decode
@@ -146,10 +147,13 @@ def _places(environ: Mapping[str, str], problems: list[Problem]) -> dict[str, An
     database = environ.get("AGGREGATOR_DATABASE") or DEFAULT_DATABASE
     smtp, secrets = environ.get("AGGREGATOR_SMTP_URL") or None, _listed(environ.get("AGGREGATOR_SECRET") or "")
     templates = environ.get("AGGREGATOR_TEMPLATES") or None
+    bounces, listen = environ.get(BOUNCES_URL) or None, environ.get(BOUNCES_LISTEN) or None
     faults = {
         "AGGREGATOR_DATABASE": _database_fault(database),
         "AGGREGATOR_TEMPLATES": _templates_fault(Path(templates)) if templates else None,
-        "AGGREGATOR_SMTP_URL": _relay_fault(smtp) if smtp else None,
+        "AGGREGATOR_SMTP_URL": _fault_in(parse_relay, smtp),
+        BOUNCES_URL: _fault_in(parse_return_box, bounces),
+        BOUNCES_LISTEN: _fault_in(parse_listen, listen),
         "AGGREGATOR_SECRET": f"needs at least {MIN_SECRET} characters" if any(map(_is_short, secrets)) else None,
     }
     problems += [_of("environment", message, name) for name, message in faults.items() if message]
@@ -157,6 +161,8 @@ def _places(environ: Mapping[str, str], problems: list[Problem]) -> dict[str, An
     return {"database_url": database, "data_dir": str(data_dir)} | {
         "templates": templates,
         "smtp_url": smtp,
+        "bounces_url": bounces,
+        "bounces_listen": listen,
         "secrets": secrets,
         **_signing(environ, problems),
     }
@@ -197,9 +203,10 @@ def _database_fault(url: str) -> str | None:
     return None
 
 
-def _relay_fault(url: str) -> str | None:
+def _fault_in(parse: Callable[[str], object], text: str | None) -> str | None:
     try:
-        parse_relay(url)
+        if text:
+            parse(text)
     except ConfigError as error:
         return error.problems[0].message
     return None

@@ -43,6 +43,10 @@ class Settings:
     templates: str | None = None
     """A folder whose templates stand in place of ours of the same names."""
     smtp_url: str | None = field(default=None, repr=False)
+    bounces_url: str | None = field(default=None, repr=False)
+    """Where mail that comes back is read."""
+    bounces_listen: str | None = None
+    """Where it is taken in."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """What links are signed with: the first signs, the others keep older links good. Empty: one made by us does."""
 

@@ -19,7 +19,7 @@ from aggregator.errors import NotFoundError
 from aggregator.model.bounce import Bounce, BounceAction, BounceKind, BounceVerdict, RunOutcome, Strike
 from aggregator.model.delivery import Delivery, DeliveryState, SendResult, Subscriber, SubscriptionState
 from aggregator.ports import BounceStore, DeliveryStore, NewsletterStore, SubscriberStore
-from tests.bounce_fakes import MemoryBounceStore, key_of, keys_of
+from tests.bounce_fakes import MemoryBounceStore, key_of, keys_of, settle_all
 from tests.fakes import START
 from tests.mail_fakes import ACCEPTED, DAILY, WEEKLY, issue_of
 from tests.real_store import KINDS, database_of
@@ -57,8 +57,8 @@ class Store:
         issue = issue_of(slot, now, f"{newsletter_id} {slot.next_number}")
         stored = self.rooms.record(slot, up_to=slot.cursor, next_due=None, issue=issue, domain="example.org")
         assert stored is not None
-        while result and (delivery := self.rooms.claim(now, [newsletter_id])):
-            self.rooms.settle(delivery, result, now, now + DAY if result is DEFERRED else None)
+        if result:
+            settle_all(self.rooms, newsletter_id, now, result, now + DAY if result is DEFERRED else None)
         return [row for row in self.rooms.for_issue(stored.id) if row.subscriber.email in emails]
 
     def bounce(

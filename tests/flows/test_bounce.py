@@ -13,7 +13,7 @@ from aggregator.model.bounce import BouncedRecipient, BounceKind, BounceReading,
 from aggregator.model.delivery import Delivery, DeliveryState, SendResult, Subscriber, SubscriptionState
 from aggregator.steps.bouncing import score
 from aggregator.steps.signing import Signer
-from tests.bounce_fakes import ListedBox, MemoryBounceStore, key_of, keys_of
+from tests.bounce_fakes import ListedBox, MemoryBounceStore, key_of, keys_of, settle_all
 from tests.bounce_mails import arf, dsn, fields, mail, notice, vacation
 from tests.fakes import START, FrozenClock
 from tests.mail_fakes import ACCEPTED, DAILY, WEEKLY, issue_of
@@ -44,8 +44,7 @@ class World:
         issue = issue_of(slot, self.clock.now(), f"{newsletter_id} {slot.next_number}")
         stored = self.store.record(slot, up_to=slot.cursor, next_due=None, issue=issue, domain="example.org")
         assert stored is not None
-        while delivery := self.store.claim(self.clock.now(), [newsletter_id]):
-            self.store.settle(delivery, result, self.clock.now(), None)
+        settle_all(self.store, newsletter_id, self.clock.now(), result)
         return [row for row in self.store.for_issue(stored.id) if row.subscriber.email in emails]
 
     def back(self, delivery: Delivery, *blocks: str, raw: bytes | None = None) -> BounceReport:

@@ -14,16 +14,17 @@ from sqlalchemy import Connection, Select, delete, exists, func, select, update
 from aggregator.adapters.store.deliveries import read_delivery, whole_delivery
 from aggregator.adapters.store.engine import Database, upsert
 from aggregator.adapters.store.mail_tables import bounces, deliveries, issues, subscribers, subscriptions, suppressions
+from aggregator.adapters.store.subscribers import cancel_waiting, end_subscription
 from aggregator.errors import NotFoundError
 from aggregator.model.bounce import Bounce, BounceAction, BounceHistory, BounceKind, BounceVerdict, RunOutcome, Strike
+from aggregator.model.consent import Evidence, SuppressionReason
 from aggregator.model.delivery import Delivery, DeliveryState, SubscriptionState
 
-BY_BOUNCE, BY_COMPLAINT = "bounce", "complaint"
+BY_BOUNCE, BY_COMPLAINT = SuppressionReason.BOUNCE.value, SuppressionReason.COMPLAINT.value
 """Why an address is suppressed here: the first a person can take back, the second its reader alone."""
 LONGEST_MEMORY = 400
 """Strikes and accepted letters of a Subscriber that are looked at, the latest: more than a year of a daily letter."""
 COUNTED = (BounceKind.HARD.value, BounceKind.SOFT.value)
-WAITING = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)
 _GIVEN = (DeliveryState.ACCEPTED.value, DeliveryState.UNCERTAIN.value)
 
 
@@ -169,19 +170,13 @@ def _mark(connection: Connection, bounce: Bounce) -> None:
 
 def _end_complained(connection: Connection, bounce: Bounce, now: datetime) -> None:
     """End the subscription that a complaint is about, as its reader would."""
-    newsletter = (
+    of_letter = (
         select(issues.c.newsletter_id)
         .join_from(issues, deliveries, deliveries.c.issue_id == issues.c.id)
         .where(deliveries.c.id == bounce.delivery_id)
-        .scalar_subquery()
     )
-    theirs = (
-        subscriptions.c.subscriber_id == bounce.subscriber_id,
-        subscriptions.c.newsletter_id == newsletter,
-        subscriptions.c.state != SubscriptionState.UNSUBSCRIBED.value,
-    )
-    ended = {"state": SubscriptionState.UNSUBSCRIBED.value, "changed_at": now}
-    connection.execute(update(subscriptions).where(*theirs).values(ended))
+    newsletter_id = connection.execute(of_letter).scalar_one()
+    end_subscription(connection, bounce.subscriber_id, newsletter_id, now, Evidence(source=bounce.reason))
 
 
 def _suppress(connection: Connection, key: str, reason: str, note: str, now: datetime) -> None:
@@ -202,9 +197,7 @@ def _suppress(connection: Connection, key: str, reason: str, note: str, now: dat
 def _stop(connection: Connection, subscriber_id: int, now: datetime) -> None:
     """No more mail: subscriptions are disabled, letters that wait are cancelled."""
     _turn(connection, subscriber_id, SubscriptionState.CONFIRMED, SubscriptionState.DISABLED, now)
-    waiting = (deliveries.c.subscriber_id == subscriber_id, deliveries.c.state.in_(WAITING))
-    cancelled = {"state": DeliveryState.CANCELLED.value, "settled_at": now, "next_attempt_at": None}
-    connection.execute(update(deliveries).where(*waiting).values(cancelled))
+    cancel_waiting(connection, subscriber_id, now)
 
 
 def _turn(
