@@ -3,6 +3,7 @@
 import os
 import sys
 
+from aggregator.adapters.garbage import look_seldom
 from aggregator.cli.commands import app
 from aggregator.cli.output import errors
 from aggregator.errors import AggregatorError, ConfigError, TemplateError, UsageError
@@ -10,6 +11,7 @@ from aggregator.errors import AggregatorError, ConfigError, TemplateError, Usage
 
 def main() -> None:
     """Run the command named by `sys.argv`; exits 0, 1 (it failed) or 2 (usage or configuration)."""
+    look_seldom()
     try:
         _run()
     except (ConfigError, UsageError, TemplateError) as error:

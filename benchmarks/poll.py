@@ -19,6 +19,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 
+from aggregator.adapters.garbage import look_seldom
 from aggregator.model.channel import Site
 from aggregator.model.feed import Feed
 from aggregator.settings.values import Polling, Settings
@@ -44,6 +45,7 @@ def ours(urls: Sequence[str], folder: Path) -> Cost:
         ),
         secrets=("only for this benchmark",),
     )
+    look_seldom()  # as `aggregator` does
     with Runtime(settings) as runtime:
         runtime.prepare()
 

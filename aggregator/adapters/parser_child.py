@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import count
 from multiprocessing.connection import Connection
 
+from aggregator.adapters.garbage import look_seldom
 from aggregator.model.poll import Cause, Fetched, FetchFailed, PollOutcome
 
 MAX_DOCUMENTS = 2_000
@@ -53,6 +54,7 @@ def serve(line: Connection) -> None:
     """Answer documents one after another, until this child is spent."""
     task: Task = line.recv()
     _limit_memory(task.memory)
+    look_seldom()
     line.send(None)
     for served in count(1):
         fetched: Fetched = line.recv()
