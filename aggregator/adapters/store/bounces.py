@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, delete, exists, func, select, update
 
-from aggregator.adapters.store.deliveries import read_delivery, whole_delivery
+from aggregator.adapters.store.claiming import read_delivery, whole_delivery
 from aggregator.adapters.store.engine import Database, upsert
 from aggregator.adapters.store.mail_tables import bounces, deliveries, issues, subscribers, subscriptions, suppressions
 from aggregator.adapters.store.subscribers import cancel_waiting, end_subscription
