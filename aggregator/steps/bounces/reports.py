@@ -61,6 +61,10 @@ def _blocks(text: str) -> Iterator[Fields]:
             fields.setdefault(last, found[2].strip())
 
 
+_GIVEN_UP = "4.4.7"
+"""Delivery time expired: of class 4, but who reports it as failed has tried for days and tries no more (RFC 3463 3.5)."""
+
+
 def _recipient(fields: Fields) -> BouncedRecipient | None:
     """None for fields that speak of no recipient; `action` may carry a comment (RFC 3464 2.3.3)."""
     action = fields.get("action", "").lower()
@@ -75,7 +79,7 @@ def _recipient(fields: Fields) -> BouncedRecipient | None:
     if action.startswith("delayed"):
         return _failed(address, BounceKind.SOFT, status, words, delayed=True)
     if action.startswith(("fail", "error")):  # OpenSMTPD says "error"
-        kind = BounceKind.SOFT if status.startswith("4") else BounceKind.HARD
+        kind = BounceKind.SOFT if status.startswith("4") and status != _GIVEN_UP else BounceKind.HARD
         return _failed(address, kind, status, words)
     return BouncedRecipient(address=address, kind=BounceKind.DELIVERED, status=status, diagnostic=words)
 

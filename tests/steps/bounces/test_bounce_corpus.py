@@ -13,8 +13,6 @@ from aggregator.steps.bounces.classify import read_bounce
 MAILS = Path(__file__).resolve().parents[4] / "shared" / "corpus" / "hostile" / "bounces"
 pytestmark = pytest.mark.skipif(not MAILS.exists(), reason=f"the corpus of bounces is not at {MAILS}")
 
-EXPIRED = "dsn_02.txt"
-"""It says `failed` with status 4.4.7, which counts as soft here (RFC 3463: a persistent transient failure)."""
 BLAMES_NOBODY = {"bounce_01.txt", "dumbass_01.txt"}
 """They name no address; the one they came back to tells whom they are about."""
 
@@ -40,7 +38,7 @@ def test_every_mail_is_as_hard_as_it_should_be() -> None:
     expected = {name: "soft" if temporary else "hard" for name, (_, temporary) in expectations().items()}
     read = {name: read_bounce((MAILS / name).read_bytes()) for name in expected}
     kinds = {name: {recipient.kind.value for recipient in reading.recipients} for name, reading in read.items()}
-    assert kinds == {name: {kind} for name, kind in (expected | {EXPIRED: "soft"}).items()}
+    assert kinds == {name: {kind} for name, kind in expected.items()}
     assert {reading.kind.value for reading in read.values()} == {"hard", "soft"}
 
 
