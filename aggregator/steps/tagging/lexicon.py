@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import compress
-from operator import itemgetter
 from typing import Generic, NamedTuple, TypeVar
 
 from aggregator.subject import words_of
@@ -19,7 +18,8 @@ Sense = TypeVar("Sense")
 
 STEM = 4
 """A first word with `*` has at least so many letters, by which it is looked up."""
-_START = itemgetter(slice(STEM))
+MOST_OTHERS = 50_000
+"""Words that are kept in mind; a language has a few thousand that stand in most of its texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,8 @@ class Beginnings:
 
     whole: frozenset[str]
     stems: Mapping[str, tuple[str, ...]]
+    _others: set[str] = field(default_factory=set, init=False, compare=False, repr=False)
+    """Words that were looked up, and that no phrase begins with: texts consist of them."""
 
     def __or__(self, other: Beginnings) -> Beginnings:
         """Of the phrases of both."""
@@ -39,10 +41,11 @@ class Beginnings:
 
     def spots(self, words: Sequence[str]) -> list[int]:
         """The places in a text where one of the phrases may begin: few, and found once for any number of lexicons."""
-        vocabulary = [*{*words}]
-        near = compress(vocabulary, map(self.stems.__contains__, map(_START, vocabulary)))
-        heads = {word for word in near if word.startswith(self.stems[word[:STEM]])}
-        heads |= self.whole.intersection(vocabulary)
+        unsure = {*words}.difference(self._others)
+        heads = {word for word in unsure if word in self.whole or word.startswith(self.stems.get(word[:STEM], ()))}
+        if len(self._others) > MOST_OTHERS:
+            self._others.clear()
+        self._others.update(unsure - heads)
         return [*compress(range(len(words)), map(heads.__contains__, words))] if heads else []
 
 

@@ -4,6 +4,7 @@ import pickle
 
 import pytest
 
+from aggregator.steps.tagging import lexicon
 from aggregator.steps.tagging.lexicon import compile_lexicon, parts_of
 from aggregator.subject import words_of
 
@@ -85,3 +86,15 @@ def test_the_places_where_phrases_may_begin_serve_several_lexicons() -> None:
     assert [words[at] for at in spots] == ["interior", "new", "interests", "guinea"]
     assert one.find(words, spots) == one.find(words)
     assert other.find(words, spots) == other.find(words)
+
+
+def test_what_is_kept_in_mind_of_words_is_bounded_and_changes_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lexicon, "MOST_OTHERS", 10)
+    one = compile_lexicon(GUINEAS)
+    for text in ("Guinea and interests", " ".join(f"word{number}" for number in range(30)), "Guinea and interests"):
+        words = words_of(text)
+        assert [hit.at for hit in one.find(words)] == [at for at, word in enumerate(words) if word[:6] in HEADS]
+        assert len(one.beginnings._others) <= 10 + 30
+
+
+HEADS = ("guinea", "intere")
