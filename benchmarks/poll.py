@@ -4,7 +4,8 @@
 
 Every figure comes from a process of its own, against a loopback server in yet another; CPU counts the process
 and its children while they poll, not their start. `ratio` is ours over the bare thing: in the mode `first` a
-download and feedparser (as `steps/parse` sets it) alone, else a bare aiohttp download of the same addresses.
+download and feedparser alone, without its sanitiser and its resolver, else a bare aiohttp download of the same
+addresses. Entries are tagged by the shipped taxonomy and rules. `benchmarks.shares` says which step takes how much.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 from aggregator.adapters.garbage import look_seldom
 from aggregator.model.channel import Site
 from aggregator.model.feed import Feed
+from aggregator.settings.loading import find_shipped, load_settings
 from aggregator.settings.values import Polling, Settings
 from aggregator.wiring import Runtime
 from benchmarks.bare import CONCURRENCY
@@ -34,6 +36,7 @@ MODES: tuple[Mode, ...] = ("first", "304", "same", "changed")
 
 def ours(urls: Sequence[str], folder: Path) -> Cost:
     """One `aggregator poll --all` with everything it does: fetch, parse, fold, tag, store."""
+    shipped = load_settings(find_shipped("feeds.yaml"), {})
     settings = Settings(
         config_path="",
         database_url=f"sqlite:///{folder}/wire.db",
@@ -44,6 +47,8 @@ def ours(urls: Sequence[str], folder: Path) -> Cost:
             every=timedelta(hours=1), concurrency=CONCURRENCY, per_host=CONCURRENCY, allow_private=("127.0.0.1",)
         ),
         secrets=("only for this benchmark",),
+        taxonomy=shipped.taxonomy,
+        rules=shipped.rules,
     )
     look_seldom()  # as `aggregator` does
     with Runtime(settings) as runtime:
