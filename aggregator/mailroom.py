@@ -1,6 +1,6 @@
 """All that one process does about mail: the ledger's stores, the mail server, and the tasks that tie them to flows.
 
-    compose > deliver
+    compose > deliver; notify
 
 `wiring.py` has one for each process.
 """
@@ -19,12 +19,17 @@ from aggregator.adapters.store.deliveries import SqlDeliveryStore
 from aggregator.adapters.store.engine import Database
 from aggregator.adapters.store.facts import SqlFactStore
 from aggregator.adapters.store.newsletters import SqlNewsletterStore
+from aggregator.adapters.store.notices import SqlNoticeStore
 from aggregator.adapters.store.session_places import SessionPlaces
 from aggregator.adapters.store.stories import SqlStoryStore
 from aggregator.adapters.store.subscribers import SqlSubscriberStore
 from aggregator.adapters.worker_lock import FilePlaces
 from aggregator.flows.compose import ComposePorts, compose, compose_one, edit_draft, preview
-from aggregator.flows.deliver import DeliverPorts, deliver, sample_letter, send_test
+from aggregator.flows.delivering.deliver import deliver
+from aggregator.flows.delivering.keeping_pace import PaceKeeper
+from aggregator.flows.delivering.lettering import sample_letter, send_test
+from aggregator.flows.delivering.noting import DeliverPorts
+from aggregator.flows.notify import NotifyPorts, notify
 from aggregator.model.delivery import DeliveryReport, SendResult
 from aggregator.model.edition import Draft
 from aggregator.model.newsletter import Issue
@@ -55,7 +60,8 @@ class Mailroom:
         self.subscribers = SqlSubscriberStore(database)
         self.deliveries = SqlDeliveryStore(database)
         self.places = _places(database, settings)
-        self.mailer = _mailer(settings)
+        self.notices = SqlNoticeStore(database)
+        self.mailer, self.postman = _mailer(settings), _mailer(settings)  # one caller each: letters, and notices
         self._stories, self._facts = SqlStoryStore(database), SqlFactStore(database)
         self._clock, self._stopping, self._plans, self._settings = clock, stopping, plans, current
 
@@ -159,6 +165,18 @@ class Mailroom:
         elif report.accepted or report.refused or report.deferred:
             self._facts.record_sent()
         return report
+
+    # --- notices ----------------------------------------------------------------------------------
+
+    def recover_notices(self) -> None:
+        """Name the notices that a worker now gone had at hand; for the one that leads, which alone sends them."""
+        if doubtful := self.notices.recover(self._clock.now()):
+            log.warning("notices.uncertain", count=doubtful, why="a worker ended while it sent them")
+
+    def notify(self) -> int:
+        """Send the notices that are due; how many were accepted."""
+        ports = NotifyPorts(notices=self.notices, mailer=self.postman, clock=self._clock)
+        return notify(ports, self._plans().notify, should_stop=self._stopping.is_set)
 
 
 def _mailer(settings: Settings) -> Mailer:

@@ -1,15 +1,17 @@
 """One version of feeds.yaml as the flows need it: Settings in, a plan for each flow out.
 
-wiring: Settings > **Plans** > refresh, retag, publish, compose, deliver
+wiring: Settings > **Plans** > refresh, retag, publish, compose, deliver, notify
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cached_property
 from importlib.metadata import version
 
 from aggregator.flows.compose import ComposePlan
-from aggregator.flows.deliver import DeliverPlan
+from aggregator.flows.delivering.lettering import DeliverPlan
+from aggregator.flows.notify import NotifyPlan
 from aggregator.flows.publish import PublishPlan
 from aggregator.flows.refresh import RefreshPlan
 from aggregator.flows.retag import RetagPlan
@@ -44,6 +46,13 @@ class Plans:
         def letter_url(edition_id: int, number: int) -> str:
             return f"{site.base_url}/letters/{signer.letter_token(edition_id, number)}"
 
+        def confirm_url(subscriber_id: int, newsletter_id: str, nonce: str, issued_at: datetime) -> str:
+            return f"{site.base_url}/confirm/{signer.confirm_token(subscriber_id, newsletter_id, nonce, issued_at)}"
+
+        def sign(domain: str, message: bytes, now: datetime) -> bytes:
+            dkim = signer_of(settings, domain)
+            return dkim.sign(message, now) if dkim else b""
+
         self._settings = settings
         self.publish = PublishPlan(site=site, channels=channels, feeds=feeds)
         self.compose = ComposePlan(
@@ -51,6 +60,21 @@ class Plans:
         )
         self.deliver = DeliverPlan(
             newsletters=newsletters, site=site, unsubscribe_url=unsubscribe_url, preferences_url=preferences_url
+        )
+        self._confirm_url, self._sign = confirm_url, sign
+
+    @cached_property
+    def notify(self) -> NotifyPlan:
+        """Made when first asked for, as the templates of notices are read and tried."""
+        deliver = self.deliver
+        return NotifyPlan(
+            newsletters=deliver.newsletters,
+            site=deliver.site,
+            renderer=read_notices(self._settings),
+            confirm_url=self._confirm_url,
+            preferences_url=deliver.preferences_url,
+            unsubscribe_url=deliver.unsubscribe_url,
+            sign=self._sign,
         )
 
     @cached_property

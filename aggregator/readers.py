@@ -1,31 +1,38 @@
 """All that people who read may do, and what is done about them: the stores of persons, tied to their flows.
 
-    import, add, suppress, forget, export
+    subscribe, confirm; import, add, suppress, forget, export; housekeep
 
 `wiring.py` has one for each process; a command and a page call the same methods.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from aggregator.adapters.store.engine import Database
+from aggregator.adapters.store.facts import SqlFactStore
 from aggregator.adapters.store.newsletters import SqlNewsletterStore
 from aggregator.adapters.store.persons import SqlPersonStore
+from aggregator.adapters.store.signups import SqlSignUpStore
 from aggregator.adapters.store.stories import SqlStoryStore
 from aggregator.adapters.store.subscribers import SqlSubscriberStore
 from aggregator.adapters.store.suppressions import SqlSuppressionStore
+from aggregator.flows.housekeep import HousekeepPlan, HousekeepPorts, housekeep
 from aggregator.flows.import_people import ImportPlan, ImportPorts, import_people
 from aggregator.flows.people import PeoplePlan, PeoplePorts, add_one, exported, forget, show, suppress
-from aggregator.model.consent import Suppression
+from aggregator.flows.subscribe import SubscribePlan, SubscribePorts, asked_for, confirm, sign_up
+from aggregator.model.consent import Evidence, Suppression
 from aggregator.model.delivery import Subscription
+from aggregator.model.edition import Choices
 from aggregator.model.newcomer import ImportReport
 from aggregator.model.newsletter import Newsletter
 from aggregator.model.person import PersonalData
+from aggregator.model.signup import AskedFor, ConfirmOutcome, SignUpVerdict
 from aggregator.ports import Clock
 from aggregator.schedule import next_run
 from aggregator.settings.values import Settings
 from aggregator.steps.pseudonyms import Pseudonyms
+from aggregator.steps.signing import Confirmation
 
 
 class Readers:
@@ -37,8 +44,45 @@ class Readers:
         self.persons = SqlPersonStore(database)
         self.subscribers = SqlSubscriberStore(database)
         self.suppressions = SqlSuppressionStore(database)
+        self.sign_ups = SqlSignUpStore(database)
+        self._facts = SqlFactStore(database)
         self._newsletters, self._stories = SqlNewsletterStore(database), SqlStoryStore(database)
         self._pseudonyms, self._clock, self._settings = pseudonyms, clock, settings
+
+    # --- by themselves ----------------------------------------------------------------------------
+
+    def sign_up(self, email: str, asked: Mapping[str, Choices], language: str, evidence: Evidence) -> SignUpVerdict:
+        """Take a form in; `asked` names newsletters of feeds.yaml."""
+        for letter in asked:
+            self._begin(letter)
+        return sign_up(
+            self._subscribe_ports(),
+            self._subscribe_plan(),
+            email=email,
+            asked=asked,
+            language=language,
+            evidence=evidence,
+        )
+
+    def asked_for(self, link: Confirmation) -> AskedFor | None:
+        """What a link asks to confirm; None when it is too old, or nothing is known of it any more."""
+        return asked_for(self._subscribe_ports(), link)
+
+    def confirm(self, link: Confirmation, evidence: Evidence) -> ConfirmOutcome:
+        """Make the subscription of a link good, once."""
+        return confirm(self._subscribe_ports(), self._subscribe_plan(), link, evidence)
+
+    def housekeep(self) -> None:
+        """Erase what nobody confirmed, and tell those whose mail came back."""
+        ports = HousekeepPorts(
+            sign_ups=self.sign_ups, persons=self.persons, suppressions=self.suppressions, clock=self._clock
+        )
+        housekeep(ports, HousekeepPlan(newsletters=self._letters(), keys=self._pseudonyms.addresses))
+
+    def out_of_reach(self) -> int:
+        """How many suppressed addresses were hashed with a secret that is not given any more."""
+        counts = self.suppressions.suppressions()
+        return sum(count for (name, _), count in counts.items() if name not in self._pseudonyms.names)
 
     # --- by an admin's hand -----------------------------------------------------------------------
 
@@ -88,6 +132,15 @@ class Readers:
 
     def _letters(self) -> dict[str, Newsletter]:
         return {letter.id: letter for letter in self._settings().newsletters}
+
+    def _subscribe_ports(self) -> SubscribePorts:
+        return SubscribePorts(sign_ups=self.sign_ups, stories=self._stories, clock=self._clock)
+
+    def _subscribe_plan(self) -> SubscribePlan:
+        def alarm() -> None:
+            self._facts.record_flood(self._clock.now())
+
+        return SubscribePlan(newsletters=self._letters(), pseudonyms=self._pseudonyms, alarm=alarm)
 
     def _ports(self) -> PeoplePorts:
         return PeoplePorts(

@@ -128,7 +128,7 @@ class Runtime:
 
     def interrupt(self) -> None:
         """Cut short what is under way: polls stay due, a letter at hand ends as what it then is."""
-        for adapter in (self._fetcher, self._parser, self.mail.mailer):
+        for adapter in (self._fetcher, self._parser, self.mail.mailer, self.mail.postman):
             if adapter is not None:
                 adapter.close()
         self._fetcher = self._parser = None
@@ -307,6 +307,8 @@ class Runtime:
             feeds=Counter(state.status for state in self.feeds.states()),
             deliveries=self.mail.deliveries.counts(),
             sends_mail=self.settings.smtp_url is not None,
+            flooded_at=self.facts.flooded_at(),
+            out_of_reach=self.readers.out_of_reach(),
         )
 
 

@@ -1,6 +1,6 @@
 """The worker: the tasks of a Runtime, each on a clock of its own, in the background until it is told to stop.
 
-    poll, index, publish, retag, compose > deliver
+    poll, index, publish, retag, compose > deliver, notify, housekeep
 
 What is due stands in the tables. A tick that comes late, twice or not at all does no harm.
 """
@@ -27,6 +27,7 @@ from aggregator.wiring import Runtime
 log = structlog.get_logger()
 
 POLL, INDEX, PUBLISH, RETAG, COMPOSE, DELIVER = (timedelta(seconds=seconds) for seconds in (15, 5, 5, 5, 20, 5))
+NOTIFY, HOUSEKEEP = timedelta(seconds=5), timedelta(minutes=10)
 LEAD = timedelta(seconds=5)
 ALIVE = timedelta(seconds=15)
 """A long round says that it is alive this often."""
@@ -91,6 +92,8 @@ class Worker:
             "retag": (self._leading(self._runtime.retag), RETAG),
             "compose": (self._leading(self.compose), COMPOSE),
             "deliver": (self.deliver, DELIVER),
+            "notify": (self._leading(self.notify), NOTIFY),
+            "housekeep": (self._leading(self._runtime.readers.housekeep), HOUSEKEEP),
         }
 
     def _leading(self, task: Callable[[], object]) -> Callable[[], object]:
@@ -113,6 +116,7 @@ class Worker:
         self._started = self._runtime.clock.now()
         self._runtime.follow()
         self._runtime.mail.recover()
+        self._runtime.mail.recover_notices()
         self.leads = True
         if folder := self._runtime.mail.outbox:
             log.warning("mail.outbox", folder=str(folder), why="no mail server is named")
@@ -182,6 +186,10 @@ class Worker:
     def deliver(self) -> None:
         """Send what is due, unless a fault of ours was met a moment ago."""
         self._carefully("deliver", self._runtime.mail.deliver)
+
+    def notify(self) -> None:
+        """Send notices that are due, unless a fault of ours was met a moment ago."""
+        self._carefully("notify", self._runtime.mail.notify)
 
     def _carefully(self, name: str, task: Callable[[], object]) -> None:
         now, fault_at = self._runtime.clock.now(), self._faults.get(name)

@@ -88,6 +88,23 @@ class _Reading:
         return ImportReport(**self.counts, problems=ordered)
 
 
+@dataclass(slots=True)
+class _Seen:
+    """In which line an address stood first, for those of the last lines: half of them are let go at a time."""
+
+    newer: dict[str, int] = field(default_factory=dict)
+    older: dict[str, int] = field(default_factory=dict)
+
+    def first(self, address: str, number: int) -> int:
+        known = self.newer.get(address) or self.older.get(address)
+        if known is not None:
+            return known
+        if len(self.newer) >= REMEMBERED // 2:
+            self.newer, self.older = {}, self.newer
+        self.newer[address] = number
+        return number
+
+
 def encoding_of(start: bytes) -> str:
     """The encoding that the first octets of a file name (Unicode 23.8), UTF-8 when they name none."""
     return next((name for mark, name in _MARKS.items() if start.startswith(mark)), "utf-8")
@@ -142,21 +159,19 @@ def _people(
     header = next(lines, "").removeprefix("\ufeff")
     delimiter = max(DELIMITERS, key=header.count)
     columns, width = _columns(header, delimiter, file)
-    seen: dict[str, int] = {}
+    seen = _Seen()
     for number, record in _records(lines, delimiter, width):
         if not record.strip(f"{delimiter} \r\n"):
             continue
         try:
             text = _text(record, reading)
             person = _read(dict(enumerate(_cells(text, delimiter))), columns, newsletter, plan)
-            first = seen.setdefault(person.email.lower(), number)
+            first = seen.first(person.email.lower(), number)
             if first != number:
                 raise ValueError(f"{person.email!r} is in line {first} already")
         except (ValueError, csv.Error) as error:
             reading.skip(number, str(error))
             continue
-        if len(seen) > REMEMBERED:
-            del seen[next(iter(seen))]
         yield number, person
 
 

@@ -23,6 +23,17 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DisabledReader:
+    """A person whose mail came back too often: since when, for which newsletters, and when they were told of it."""
+
+    subscriber_id: int
+    email: str
+    since: datetime
+    newsletter_ids: tuple[str, ...]
+    told_at: tuple[datetime, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeptDelivery:
     """A letter as the ledger has it."""
 

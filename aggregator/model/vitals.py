@@ -21,6 +21,10 @@ class Health:
     """Since when no feed could be reached, as this machine seems to be offline."""
     unsent_since: datetime | None = None
     """Since when the mail server takes no letter."""
+    flooded_at: datetime | None = None
+    """When more people asked for newsletters than a site of readers has, the last time."""
+    out_of_reach: int = 0
+    """Suppressed addresses that were hashed with a secret which is not given any more."""
     problems: tuple[Problem, ...] = ()
     sends_mail: bool = True
     """False when no mail server is named, and letters are kept as files."""

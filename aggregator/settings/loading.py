@@ -14,7 +14,8 @@ from aggregator.model.feed import Feed
 from aggregator.settings.checking import Fault, check_document
 from aggregator.settings.dkim_keys import key_warnings, read_mail_keys
 from aggregator.settings.document import SECTIONS, Document, FeedSection
-from aggregator.settings.relay import parse_relay
+from aggregator.settings.proxies import PROXIES, parse_proxies
+from aggregator.settings.relay import parse_relays
 from aggregator.settings.return_mail import BOUNCES_LISTEN, BOUNCES_URL, parse_listen, parse_return_box
 from aggregator.settings.taxonomy_files import changed, shipped_taxonomy, unknown_tags
 from aggregator.settings.values import Settings
@@ -148,12 +149,14 @@ def _places(environ: Mapping[str, str], problems: list[Problem]) -> dict[str, An
     smtp, secrets = environ.get("AGGREGATOR_SMTP_URL") or None, _listed(environ.get("AGGREGATOR_SECRET") or "")
     templates = environ.get("AGGREGATOR_TEMPLATES") or None
     bounces, listen = environ.get(BOUNCES_URL) or None, environ.get(BOUNCES_LISTEN) or None
+    proxies = environ.get(PROXIES) or None
     faults = {
         "AGGREGATOR_DATABASE": _database_fault(database),
         "AGGREGATOR_TEMPLATES": _templates_fault(Path(templates)) if templates else None,
         "AGGREGATOR_SMTP_URL": _fault_in(parse_relay, smtp),
         BOUNCES_URL: _fault_in(parse_return_box, bounces),
         BOUNCES_LISTEN: _fault_in(parse_listen, listen),
+        PROXIES: _fault_in(parse_proxies, proxies),
         "AGGREGATOR_SECRET": f"needs at least {MIN_SECRET} characters" if any(map(_is_short, secrets)) else None,
     }
     problems += [_of("environment", message, name) for name, message in faults.items() if message]
@@ -163,6 +166,7 @@ def _places(environ: Mapping[str, str], problems: list[Problem]) -> dict[str, An
         "smtp_url": smtp,
         "bounces_url": bounces,
         "bounces_listen": listen,
+        "proxies": parse_proxies(proxies or "") if not faults[PROXIES] else (),
         "secrets": secrets,
         **_signing(environ, problems),
     }

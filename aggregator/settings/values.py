@@ -47,6 +47,8 @@ class Settings:
     """Where mail that comes back is read."""
     bounces_listen: str | None = None
     """Where it is taken in."""
+    proxies: tuple[str, ...] = ()
+    """Networks of proxies that say for whom they ask."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """What links are signed with: the first signs, the others keep older links good. Empty: one made by us does."""
 

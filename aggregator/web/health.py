@@ -17,6 +17,8 @@ from aggregator.web.context import WebContext
 
 WORKER_SILENT = timedelta(minutes=5)
 """A worker says that it is alive many times in this span; after it, it is taken for stopped."""
+FLOOD_NOTED = timedelta(days=1)
+"""How long a flood of sign-ups is spoken of."""
 NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -54,7 +56,7 @@ def health_report(health: Health, now: datetime) -> dict[str, object]:
     return {
         "status": "degraded" if reasons else "ok",
         "reasons": reasons,
-        "notes": _notes(health),
+        "notes": _notes(health, now),
         "database": "ok",
         "worker_tick_age_seconds": None if silence is None else round(silence.total_seconds()),
         "config_problems": [_problem(problem) for problem in health.problems],
@@ -63,12 +65,24 @@ def health_report(health: Health, now: datetime) -> dict[str, object]:
     }
 
 
-def _notes(health: Health) -> list[str]:
+def _notes(health: Health, now: datetime) -> list[str]:
     doubtful = health.deliveries.get(DeliveryState.UNCERTAIN, 0)
     return [
         *([] if health.sends_mail else ["no mail server is named: letters are kept as files and none is sent"]),
         *([f"uncertain whether {doubtful} letters arrived; they are not sent again by themselves"] if doubtful else []),
+        *(_flood(health.flooded_at, now)),
+        *(
+            [f"{health.out_of_reach} suppressed addresses were noted under a secret that AGGREGATOR_SECRET lacks"]
+            if health.out_of_reach
+            else []
+        ),
     ]
+
+
+def _flood(at: datetime | None, now: datetime) -> list[str]:
+    if at is None or now - at > FLOOD_NOTED:
+        return []
+    return [f"too many sign-ups at {at:%Y-%m-%d %H:%M} UTC: somebody may use the form on others; none went out then"]
 
 
 def _waiting(health: Health) -> int:

@@ -16,6 +16,7 @@ from aggregator.model.channel import Channel
 from aggregator.model.newsletter import Newsletter
 
 WORKER_TICK, OFFLINE_SINCE, UNSENT_SINCE, APPLIED = "worker_tick", "offline_since", "unsent_since", "applied"
+FLOODED_AT = "flooded_at"
 
 Value = TypeVar("Value", Channel, Newsletter)
 
@@ -58,6 +59,15 @@ class SqlFactStore:
     def unsent_since(self) -> datetime | None:
         """Since when the mail server takes no letter, None when it took the last."""
         return self._moment(UNSENT_SINCE)
+
+    def record_flood(self, now: datetime) -> None:
+        """Note that more forms came in than a site of readers sends."""
+        with self._database.write() as connection:
+            write_fact(connection, FLOODED_AT, now.isoformat())
+
+    def flooded_at(self) -> datetime | None:
+        """When that was last so."""
+        return self._moment(FLOODED_AT)
 
     def _begin(self, name: str, now: datetime) -> None:
         if self._moment(name) is None:

@@ -6,11 +6,11 @@ their address out.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, delete, or_, select, update
+from sqlalchemy import Connection, Row, Select, delete, or_, select, update
 
 from aggregator.adapters.store.consents import drop_consents, note_consents, read_consents
 from aggregator.adapters.store.engine import Database
@@ -23,6 +23,7 @@ from aggregator.adapters.store.mail_tables import (
     subscriptions,
     suppressions,
 )
+from aggregator.adapters.store.notices import queue_notice
 from aggregator.adapters.store.subscribers import (
     cancel_waiting,
     end_subscription,
@@ -31,10 +32,12 @@ from aggregator.adapters.store.subscribers import (
 )
 from aggregator.adapters.store.suppressions import add_suppression
 from aggregator.model.consent import Act, Evidence, Suppression, SuppressionReason
-from aggregator.model.delivery import Subscriber
-from aggregator.model.person import KeptBounce, KeptDelivery, KeptNotice, Person, PersonalData
+from aggregator.model.delivery import Subscriber, SubscriptionState
+from aggregator.model.person import DisabledReader, KeptBounce, KeptDelivery, KeptNotice, Person, PersonalData
 
 FORGOTTEN = Evidence(source="erased")
+DISABLED = "disabled"
+"""The kind of a notice that says that mail came back."""
 Kept = TypeVar("Kept", KeptDelivery, KeptBounce, KeptNotice)
 
 
@@ -89,6 +92,43 @@ class SqlPersonStore:
             add_suppression(connection, key, SuppressionReason.FORGOTTEN.value, now)
             connection.execute(update(suppressions).where(suppressions.c.key == key).values(note=""))
         return True
+
+    def disabled(self) -> Sequence[DisabledReader]:
+        """Everybody whose mail came back too often, in order of arrival."""
+        off = subscriptions.c.state == SubscriptionState.DISABLED.value
+        query = select(subscriptions, subscribers.c.email).join_from(subscriptions, subscribers).where(off)
+        told = select(notices.c.subscriber_id, notices.c.created_at).where(notices.c.kind == DISABLED)
+        letters: dict[int, list[Row[Any]]] = {}
+        with self._database.read() as connection:
+            for row in connection.execute(query.order_by(subscriptions.c.subscriber_id, subscriptions.c.newsletter_id)):
+                letters.setdefault(row.subscriber_id, []).append(row)
+            moments: dict[int, list[datetime]] = {}
+            for row in connection.execute(told):
+                moments.setdefault(row.subscriber_id, []).append(row.created_at)
+        return [
+            DisabledReader(
+                subscriber_id=id_,
+                email=rows[0].email,
+                since=max(row.changed_at for row in rows),
+                newsletter_ids=tuple(row.newsletter_id for row in rows),
+                told_at=tuple(moments.get(id_, ())),
+            )
+            for id_, rows in letters.items()
+        ]
+
+    def tell_disabled(self, reader: DisabledReader, domain: str, now: datetime) -> None:
+        """Queue a mail that says so, whose link takes each of their newsletters up again."""
+        with self._database.write_ledger() as connection:
+            queue_notice(
+                connection,
+                DISABLED,
+                email=reader.email,
+                domain=domain,
+                now=now,
+                subscriber_id=reader.subscriber_id,
+                newsletter_id=reader.newsletter_ids[0],
+                facts={"asked": dict.fromkeys(reader.newsletter_ids)},
+            )
 
     def _person(self, which: Any) -> Person | None:
         with self._database.read() as connection:

@@ -35,6 +35,11 @@ class SqlSuppressionStore:
             row = connection.execute(query).first()
         return None if row is None else Suppression(reason=row.reason, since=row.since, note=row.note)
 
+    def among(self, keys: Collection[str]) -> Collection[str]:
+        """Those of these hashes, of any number of addresses, that stand here."""
+        with self._database.read() as connection:
+            return suppressed_among(connection, keys)
+
     def suppressions(self) -> Mapping[tuple[str, str], int]:
         """How many there are, by the name of the secret they are hashed with, and by reason."""
         name = func.substr(suppressions.c.key, 1, 4)
