@@ -168,12 +168,14 @@ def _recognised(
         if place in found:
             yield parsed, keys, found[place]
         elif not all(key in known for key in keys.identity):
-            yield parsed, replace(keys, identity=_unheard_first(keys.identity, known)), None
+            yield parsed, _unheard_first(keys, known), None
 
 
-def _unheard_first(identity: tuple[bytes, ...], known: Mapping[bytes, KnownEntry]) -> tuple[bytes, ...]:
+def _unheard_first(keys: EntryKeys, known: Mapping[bytes, KnownEntry]) -> EntryKeys:
     """A Story is named after the first key of its founder, and so never as one that was before."""
-    return tuple(sorted(identity, key=lambda key: key in known))
+    if keys.identity[0] not in known:
+        return keys
+    return replace(keys, identity=tuple(sorted(keys.identity, key=lambda key: key in known)))
 
 
 def mark_of(feed_id: str, keys: EntryKeys) -> str:

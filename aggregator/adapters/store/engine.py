@@ -198,6 +198,7 @@ def _sqlite(url: URL, durable: bool, busy_timeout: int, hurried: Callable[[], bo
     engine = create_engine(
         url,
         connect_args={"timeout": busy_timeout, "check_same_thread": False},
+        json_serializer=_json,
         max_overflow=_AS_MANY_AS_THREADS,
     )
 
@@ -217,6 +218,11 @@ def _sqlite(url: URL, durable: bool, busy_timeout: int, hurried: Callable[[], bo
             connection.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _json(value: object) -> str:
+    """As `json.dumps` has it, which takes ten times as long to say that there is nothing."""
+    return "[]" if value == [] else json.dumps(value)
 
 
 def _take_lock(connection: Connection, busy_timeout: int, hurried: Callable[[], bool]) -> None:
