@@ -29,7 +29,9 @@ class Wire(asyncio.Protocol):
         self._draining: asyncio.Future[None] | None = None
         self.when_lost: Callable[[], object] = lambda: None
         transport.set_protocol(self)
-        transport.set_write_buffer_limits(0)  # so that draining means: nothing of it is left with us
+        # So that draining means: nothing of it is left with us. With a limit of 0, TLS pauses who writes when it has
+        # written all, and lets them go on only when the server speaks (CPython's sslproto._control_app_writing).
+        transport.set_write_buffer_limits(high=1, low=0)
 
     @property
     def is_open(self) -> bool:

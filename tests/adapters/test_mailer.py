@@ -483,6 +483,20 @@ def test_starttls_and_login() -> None:
     assert server.steps == ["EHLO", "STARTTLS", "EHLO", "AUTH", "MAIL", "RCPT", "DATA", "QUIT"]
 
 
+@pytest.mark.parametrize("implicit", [True, False])
+def test_letter_after_letter_by_tls(implicit: bool) -> None:
+    impatient = Timeouts(greeting=20, command=20, block=3, answer=20)
+    replies = {"EHLO": [] if implicit else [OFFERS_TLS]}
+    with ScriptedSmtp(replies, tls=server_context(), implicit_tls=implicit) as server:
+        mailer = mailer_for(f"{'smtps' if implicit else 'smtp'}://localhost:{server.port}", impatient)
+        try:
+            results = [send(mailer, f"r{number}@reader.example") for number in range(6)]
+        finally:
+            mailer.close()
+    assert [result.state for result in results] == [DeliveryState.ACCEPTED] * 6
+    assert (len(server.taken), server.connections) == (6, 1)
+
+
 def test_implicit_tls() -> None:
     with ScriptedSmtp({"EHLO": [OFFERS_LOGIN]}, tls=server_context(), implicit_tls=True) as server:
         mailer = mailer_for(f"smtps://wire:secret@127.0.0.1:{server.port}")
