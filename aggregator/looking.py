@@ -21,7 +21,7 @@ from aggregator.model.foresight import Foresight
 from aggregator.model.mailfacts import MailSetup, Sending, Verdict
 from aggregator.model.poll import FetchOutcome, FetchRequest, PollOutcome
 from aggregator.plans import tagger_of
-from aggregator.settings.relay import parse_relay
+from aggregator.settings.relay import parse_relays
 from aggregator.settings.values import Polling, Settings
 from aggregator.wiring import SystemClock, fetcher_of
 
@@ -67,4 +67,4 @@ def look_at_mail(settings: Settings, *, resolver: str | None = None) -> tuple[Ve
         sendings=tuple(Sending(sender=domain, envelope=domain) for domain in senders), keys=settings.mail_keys
     )
     ports = InspectPorts(names=DnsNames(resolver))
-    return inspect_mail(ports, setup, look_at_relay(parse_relay(settings.smtp_url)) if settings.smtp_url else None)
+    return inspect_mail(ports, setup, look_at_relay(parse_relays(settings.smtp_url)[0]) if settings.smtp_url else None)

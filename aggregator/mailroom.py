@@ -62,6 +62,7 @@ class Mailroom:
         self.places = _places(database, settings)
         self.notices = SqlNoticeStore(database)
         self.mailer, self.postman = _mailer(settings), _mailer(settings)  # one caller each: letters, and notices
+        self._pacing: PaceKeeper | None = None
         self._stories, self._facts = SqlStoryStore(database), SqlFactStore(database)
         self._clock, self._stopping, self._plans, self._settings = clock, stopping, plans, current
 
@@ -149,11 +150,14 @@ class Mailroom:
         ports = DeliverPorts(
             deliveries=self.deliveries, newsletters=self.newsletters, mailer=self.mailer, clock=self._clock
         )
+        plan, worker = self._plans().deliver, self.places.mine()
+        if self._pacing is None or (self._pacing.limits, self._pacing.worker) != (plan.limits, worker):
+            self._pacing = PaceKeeper(plan.limits, worker)
         try:
             report = deliver(
                 ports,
-                self._plans().deliver,
-                worker=self.places.mine(),
+                plan,
+                pacing=self._pacing,
                 should_stop=self._stopping.is_set,
                 wait=self._stopping.wait,
             )
@@ -181,7 +185,7 @@ class Mailroom:
 
 def _mailer(settings: Settings) -> Mailer:
     if settings.smtp_url:
-        return SmtpMailer(settings.smtp_url)
+        return SmtpMailer(settings.smtp_url, connections=settings.mail.connections)
     return OutboxMailer(Path(settings.data_dir) / OUTBOX)
 
 

@@ -5,9 +5,10 @@ wiring: Settings > **Plans** > refresh, retag, publish, compose, deliver, notify
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from importlib.metadata import version
+from typing import Any
 
 from aggregator.flows.compose import ComposePlan
 from aggregator.flows.delivering.lettering import DeliverPlan
@@ -16,6 +17,7 @@ from aggregator.flows.publish import PublishPlan
 from aggregator.flows.refresh import RefreshPlan
 from aggregator.flows.retag import RetagPlan
 from aggregator.model.channel import Channel
+from aggregator.model.pace import Limits, Rate
 from aggregator.settings.loading import template_files
 from aggregator.settings.values import Settings
 from aggregator.steps.dkim import DkimSigner
@@ -59,7 +61,13 @@ class Plans:
             newsletters=newsletters, site=site, feeds=feeds, renderer=read_templates(settings), letter_url=letter_url
         )
         self.deliver = DeliverPlan(
-            newsletters=newsletters, site=site, unsubscribe_url=unsubscribe_url, preferences_url=preferences_url
+            newsletters=newsletters,
+            site=site,
+            unsubscribe_url=unsubscribe_url,
+            preferences_url=preferences_url,
+            signers={domain: found for domain in _domains(settings) if (found := signer_of(settings, domain))},
+            limits=limits_of(settings),
+            **_returning(settings.mail.bounce_domain, signer),
         )
         self._confirm_url, self._sign = confirm_url, sign
 
@@ -101,6 +109,41 @@ class Plans:
 def tagger_of(settings: Settings) -> Tagger:
     """The tagger of its taxonomy and rules."""
     return compile_tagger(settings.taxonomy, settings.rules, language=settings.site.language)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The pace of sending, with that of each newsletter."""
+    mail, hour = settings.mail, timedelta(hours=1)
+    return Limits(
+        whole=mail.rate,
+        warm_up=mail.warm_up,
+        newsletters={
+            letter.id: Rate(letters=letter.rate, span=hour)
+            for letter in settings.newsletters
+            if letter.rate is not None
+        },
+        domains=mail.domains,
+        other_domains=mail.other_domains,
+    )
+
+
+def _domains(settings: Settings) -> set[str]:
+    """Those that letters come from."""
+    return {letter.domain for letter in settings.newsletters}
+
+
+def _returning(domain: str | None, signer: Signer) -> dict[str, Any]:
+    """Where the mail of each letter comes back to, and where one is left by mail: where such mail is read."""
+    if domain is None:
+        return {}
+
+    def return_path(delivery_id: int) -> str:
+        return signer.bounce_address(delivery_id, domain)
+
+    def unsubscribe_mail(subscriber_id: int, newsletter_id: str) -> str | None:
+        return signer.unsubscribe_address(subscriber_id, newsletter_id, domain)
+
+    return {"return_path": return_path, "unsubscribe_mail": unsubscribe_mail}
 
 
 def signer_of(settings: Settings, domain: str) -> DkimSigner | None:

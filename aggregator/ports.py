@@ -303,8 +303,10 @@ class DeliveryStore(Protocol):
         stands; then move the longest waiting due rows that a claim asks for to `sending`, and to `cancelled` when their
         subscription is no longer confirmed. A kill leaves as many rows in doubt as were claimed and not yet settled."""
 
-    def postpone(self, until: datetime, *, domain: str) -> int:
-        """Let every letter to a domain that is due before `until` wait till then; returns how many there are."""
+    def postpone(
+        self, now: datetime, until: datetime, *, domain: str | None = None, newsletter_id: str | None = None
+    ) -> int:
+        """Let each letter to a domain, or of a newsletter, that is due now wait until then; returns how many there are."""
 
     def sent_since(self, since: datetime, *, but_by: str | None = None) -> Sequence[Sent]:
         """The letters that servers have heard of since, each at its last attempt; without those of one worker."""

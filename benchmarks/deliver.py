@@ -33,7 +33,10 @@ from aggregator.adapters.store.engine import Database, open_database
 from aggregator.adapters.store.migrate import migrate
 from aggregator.adapters.store.newsletters import SqlNewsletterStore
 from aggregator.adapters.store.subscribers import SqlSubscriberStore
-from aggregator.flows.deliver import DeliverPlan, DeliverPorts, deliver
+from aggregator.flows.delivering.deliver import deliver
+from aggregator.flows.delivering.keeping_pace import PaceKeeper
+from aggregator.flows.delivering.lettering import DeliverPlan
+from aggregator.flows.delivering.noting import DeliverPorts
 from aggregator.model.channel import Site
 from aggregator.model.delivery import Delivery, DeliveryState, Subscriber, SubscriptionState
 from aggregator.model.mailkey import mail_key
@@ -139,7 +142,7 @@ def ours(file: Path, url: str, connections: int, *, signed: bool) -> dict[str, f
     given = plan(signed)
 
     def work() -> dict[str, int]:
-        report = deliver(ports, given, worker="bench")
+        report = deliver(ports, given, pacing=PaceKeeper(given.limits, "bench"))
         return {name: count for name, count in asdict(report).items() if isinstance(count, int)}
 
     cost = measured(work)
@@ -158,10 +161,10 @@ def per_recipient(octets: int, *, signed: bool) -> float:
         id=1, issue_id=1, newsletter_id="weekly", edition_id=1, issue_number=1, state=DeliveryState.SENDING,
         subscriber=Subscriber(id=1, email="reader@host.example", name="Reader"), message_id="<weekly-1.1@wire.example>",
     )  # fmt: skip
-    press = given.press(issue)
+    printing = given.print_run(issue)
     begun = time.perf_counter()
     for number in range(count):
-        given.letter(press, issue, replace(delivery, id=number))
+        printing.letter(replace(delivery, id=number))
     return 1000 * (time.perf_counter() - begun) / count
 
 

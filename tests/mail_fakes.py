@@ -414,11 +414,14 @@ class MemoryMailStore:
         )
         return True
 
-    def postpone(self, until: datetime, *, domain: str) -> int:
+    def postpone(
+        self, now: datetime, until: datetime, *, domain: str | None = None, newsletter_id: str | None = None
+    ) -> int:
         sooner = [
             row
             for row in self._deliveries.values()
-            if row.domain == domain and row.next_attempt_at is not None and row.next_attempt_at < until
+            if row.next_attempt_at is not None and row.next_attempt_at <= now
+            if (row.domain == domain if newsletter_id is None else row.newsletter_id == newsletter_id)
         ]
         for row in sooner:
             self._change(row, next_attempt_at=until)

@@ -9,9 +9,10 @@ import json
 import re
 import sys
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -19,14 +20,19 @@ from pydantic_core import PydanticCustomError
 from aggregator.model.channel import Channel, Site, TagRule
 from aggregator.model.feed import Feed, FeedOptions
 from aggregator.model.newsletter import Newsletter
+from aggregator.model.pace import Rate, WarmUp
 from aggregator.settings.fields import (
     Address,
+    AnyDomain,
     BaseUrl,
     Country,
+    Day,
+    Domain,
     Duration,
     Language,
     Line,
     Mailbox,
+    PerTime,
     Port,
     PrivateHost,
     QueryText,
@@ -38,7 +44,7 @@ from aggregator.settings.fields import (
     WebAddress,
     distinct,
 )
-from aggregator.settings.values import Polling
+from aggregator.settings.values import Mail, Polling
 from aggregator.settings.wordlists import (
     CountryRecord,
     DoubtRecord,
@@ -125,6 +131,41 @@ class PollingSection(Section):
     def value(self) -> Polling:
         lists = {"allow_private": tuple(self.allow_private), "ports": tuple(self.ports)}
         return Polling(**{**dict(self), **lists})
+
+
+class WarmUpSection(Section):
+    begins: Day = Field(alias="from", description="The first day, in the site's time zone.")
+    start: int = Field(ge=1, le=10_000_000, description="Letters on the first day.")
+    doubling: Annotated[timedelta, Duration("12h", "30d")] = Field(
+        default=timedelta(days=3), json_schema_extra={"default": "3d"}, description="After this, twice as many a day."
+    )
+
+    def value(self, site: Site) -> WarmUp:
+        begins = datetime.combine(date.fromisoformat(str(self.begins)), time(), ZoneInfo(site.timezone))
+        return WarmUp(begins=begins.astimezone(UTC), letters=self.start, doubling=self.doubling)
+
+
+class MailSection(Section):
+    connections: int = Field(default=4, ge=1, le=100, description="Letters handed over at the same time.")
+    rate: Annotated[Rate, PerTime()] | None = Field(default=None, description="The most letters in all.")
+    per_domain: dict[AnyDomain, Annotated[Rate, PerTime()]] = Field(
+        default={}, description='The most letters to a domain; "*" is each that is not named.'
+    )
+    warm_up: WarmUpSection | None = Field(default=None, description="The most letters a day while a relay is new.")
+    bounce_domain: Domain | None = Field(
+        default=None, description="Where mail that comes back is sent; without it, to the sender of the newsletter."
+    )
+
+    def value(self, site: Site) -> Mail:
+        domains = dict(self.per_domain)
+        return Mail(
+            connections=self.connections,
+            rate=self.rate,
+            other_domains=domains.pop("*", None),
+            domains=domains,
+            warm_up=self.warm_up.value(site) if self.warm_up else None,
+            bounce_domain=self.bounce_domain,
+        )
 
 
 class FeedSection(Section):
@@ -227,6 +268,9 @@ class Document(Section):
     polling: PollingSection = Field(
         default_factory=lambda: PollingSection.model_validate({}), description="How feeds are polled."
     )
+    mail: MailSection = Field(
+        default_factory=lambda: MailSection.model_validate({}), description="How letters are handed over."
+    )
     feeds: Annotated[list[FeedSection], Empty] = Field(default=[], description="The feeds to poll.")
     taxonomy: TaxonomySection = Field(
         default_factory=lambda: TaxonomySection.model_validate({}), description="Changes to what the package tags by."
@@ -239,6 +283,7 @@ class Document(Section):
 SECTIONS: dict[str, type[Section]] = {
     "site": SiteSection,
     "polling": PollingSection,
+    "mail": MailSection,
     "feeds": FeedSection,
     "taxonomy": TaxonomySection,
     "tags": RuleSection,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from difflib import get_close_matches
 from functools import cache
 from ipaddress import ip_network
@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaH
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from aggregator.errors import QueryError
+from aggregator.model.pace import Rate
 from aggregator.query.grammar import parse_query
 from aggregator.schedule import parse_schedule
 from aggregator.settings.addresses import read_address
@@ -102,6 +103,26 @@ class Size(Measure):
     kind = "size"
     units: ClassVar = {"KB": 1024, "MB": 1024**2, "GB": 1024**3}
     examples = ("512KB", "10MB", "1GB")
+
+
+class PerTime:
+    """So many letters within a span, such as `600/h`; annotates a Rate."""
+
+    units: ClassVar = Duration.units
+    examples: ClassVar = ("5/s", "600/h", "20000/d")
+
+    def read(self, value: Any) -> Rate:
+        pattern = rf"([1-9][0-9]{{0,8}})/({'|'.join(self.units)})"
+        found = re.fullmatch(pattern, value, re.ASCII) if isinstance(value, str) else None
+        if not found:
+            raise ValueError(f"must be a rate such as {', '.join(self.examples)}, not {value!r}")
+        return Rate(letters=int(found[1]), span=timedelta(seconds=self.units[found[2]]))
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.read)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "string", "pattern": "^[1-9][0-9]{0,8}/[smhd]$", "examples": list(self.examples)}
 
 
 def _country(text: str) -> str:
@@ -197,6 +218,24 @@ def _mailbox(text: str) -> str:
     return f"{name} <{address}>" if plain else f'"{name}" <{address}>'.replace("\\", "")
 
 
+def _domain(text: str) -> str:
+    text = text.strip().lower().rstrip(".")
+    if not _HOST.fullmatch(text) or "." not in text:
+        raise ValueError(f"{text!r} is not a domain such as example.org; write an international one as xn--…")
+    return text
+
+
+def _any_domain(text: str) -> str:
+    return text if text == "*" else _domain(text)
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a date such as 2026-12-01") from None
+
+
 def _private(text: str) -> str:
     try:
         return str(ip_network(text))
@@ -223,5 +262,8 @@ WebAddress = Annotated[str, AfterValidator(_web_address), _shown("^https?://", "
 BaseUrl = Annotated[str, AfterValidator(_base_url), _shown("^https?://[^?#]+$", "https://wire.example.org")]
 Address = Annotated[str, AfterValidator(read_address), _shown("@", "desk@example.org")]
 Mailbox = Annotated[str, AfterValidator(_mailbox), _shown("@", "Think Tank Wire <wire@example.org>")]
+Domain = Annotated[str, AfterValidator(_domain), _shown("^[A-Za-z0-9-]+([.][A-Za-z0-9-]+)+$", "bounces.example.org")]
+AnyDomain = Annotated[str, AfterValidator(_any_domain), Field(examples=["gmail.com", "*"])]
+Day = Annotated[str, AfterValidator(_date), _shown("^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "2026-12-01")]
 PrivateHost = Annotated[str, AfterValidator(_private), Field(examples=["10.0.0.0/8", "intranet.example.org"])]
 Port = Annotated[int, Field(ge=1, le=65535)]

@@ -41,6 +41,7 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
         **places,
         site=site,
         polling=document.polling.value(),
+        mail=document.mail.value(site),
         feeds=tuple(_feed(feed, environ) for feed in document.feeds),
         taxonomy=changed(shipped_taxonomy(), document.taxonomy),
         rules=tuple(rule.value() for rule in document.tags),
@@ -153,7 +154,7 @@ def _places(environ: Mapping[str, str], problems: list[Problem]) -> dict[str, An
     faults = {
         "AGGREGATOR_DATABASE": _database_fault(database),
         "AGGREGATOR_TEMPLATES": _templates_fault(Path(templates)) if templates else None,
-        "AGGREGATOR_SMTP_URL": _fault_in(parse_relay, smtp),
+        "AGGREGATOR_SMTP_URL": _fault_in(parse_relays, smtp),
         BOUNCES_URL: _fault_in(parse_return_box, bounces),
         BOUNCES_LISTEN: _fault_in(parse_listen, listen),
         PROXIES: _fault_in(parse_proxies, proxies),

@@ -1,5 +1,6 @@
 """What a person may choose, checked and frozen: feeds.yaml and the environment as one value."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -7,6 +8,7 @@ from aggregator.model.channel import Channel, Site, TagRule
 from aggregator.model.feed import Feed
 from aggregator.model.mailkey import MailKey
 from aggregator.model.newsletter import Newsletter
+from aggregator.model.pace import Rate, WarmUp
 from aggregator.model.taxonomy import Taxonomy
 
 
@@ -27,6 +29,18 @@ class Polling:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """How letters are handed over; `bounce_domain`: where what comes back is addressed, by Delivery."""
+
+    connections: int = 4
+    rate: Rate | None = None
+    domains: Mapping[str, Rate] = field(default_factory=dict)
+    other_domains: Rate | None = None
+    warm_up: WarmUp | None = None
+    bounce_domain: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything a person may choose: feeds.yaml and the environment, checked and frozen."""
 
@@ -40,6 +54,7 @@ class Settings:
     rules: tuple[TagRule, ...] = ()
     channels: tuple[Channel, ...] = ()
     newsletters: tuple[Newsletter, ...] = ()
+    mail: Mail = Mail()
     templates: str | None = None
     """A folder whose templates stand in place of ours of the same names."""
     smtp_url: str | None = field(default=None, repr=False)

@@ -13,7 +13,10 @@ from aggregator.adapters.store.deliveries import SqlDeliveryStore
 from aggregator.adapters.store.engine import open_database
 from aggregator.adapters.store.newsletters import SqlNewsletterStore
 from aggregator.adapters.worker_lock import FilePlaces
-from aggregator.flows.deliver import DeliverPlan, DeliverPorts, deliver
+from aggregator.flows.delivering.deliver import deliver
+from aggregator.flows.delivering.keeping_pace import PaceKeeper
+from aggregator.flows.delivering.lettering import DeliverPlan
+from aggregator.flows.delivering.noting import DeliverPorts
 from tests.mail_fakes import SITE, WEEKLY
 
 
@@ -35,7 +38,7 @@ def main(database_file: str, url: str, connections: str = "1", policy: str = "le
         unsubscribe_url=lambda subscriber_id, newsletter_id: f"https://wire.example.org/unsubscribe/{subscriber_id}",
         preferences_url=lambda subscriber_id: f"https://wire.example.org/preferences/{subscriber_id}",
     )
-    report = deliver(ports, plan, worker=places.mine())
+    report = deliver(ports, plan, pacing=PaceKeeper(plan.limits, places.mine()))
     places.leave()
     database.close()
     print(report)

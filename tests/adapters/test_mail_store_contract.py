@@ -663,10 +663,12 @@ def test_a_domain_that_had_its_share_waits_and_the_others_do_not(store: Store) -
     queued(store, "ana@slow.example", "bob@quick.example", "carl@slow.example")
     wish = Claim(worker="here", newsletter_ids=IDS, room=9, but_to=["slow.example"])
     assert [row.subscriber.email for row in store.exchange((), MONDAY, wish).claimed] == ["bob@quick.example"]
-    assert store.postpone(MONDAY + HOUR, domain="slow.example") == 2
+    assert store.postpone(MONDAY, MONDAY + HOUR, domain="slow.example") == 2
     assert store.waiting(MONDAY, IDS) == 0
-    assert store.postpone(MONDAY, domain="slow.example") == 0
-    assert len(claimed(store, MONDAY + HOUR, room=9)) == 2
+    assert store.postpone(MONDAY, MONDAY + 2 * HOUR, domain="slow.example") == 0
+    assert store.postpone(MONDAY + HOUR, MONDAY + 2 * HOUR, newsletter_id="daily") == 0
+    assert store.postpone(MONDAY + HOUR, MONDAY + 2 * HOUR, newsletter_id="weekly") == 2
+    assert len(claimed(store, MONDAY + 2 * HOUR, room=9)) == 2
 
 
 def test_what_servers_heard_of_lately_is_known_by_domain_and_newsletter(store: Store) -> None:

@@ -1,16 +1,23 @@
 """Letters go out once each, and every answer of a server has its consequence."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from email import message_from_bytes
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aggregator.errors import StoreError, UsageError
-from aggregator.flows.deliver import FRESH, DeliverPlan, DeliverPorts, deliver, sample_letter, send_test
+from aggregator.flows.delivering.deliver import FRESH, deliver
+from aggregator.flows.delivering.keeping_pace import PaceKeeper
+from aggregator.flows.delivering.lettering import DeliverPlan, sample_letter, send_test
+from aggregator.flows.delivering.noting import DeliverPorts
 from aggregator.model.delivery import Delivery, DeliveryReport, DeliveryState, SendResult, Subscriber, SubscriptionState
-from aggregator.model.sending import Claim, Exchanged, Settlement
+from aggregator.model.mailkey import mail_key
+from aggregator.model.pace import Limits, Rate
+from aggregator.model.sending import Answered, Claim, Exchanged, Settlement
+from aggregator.steps.dkim import DkimSigner
 from tests.fakes import START, FrozenClock
 from tests.mail_fakes import ACCEPTED, DAILY, RENDERING, SITE, WEEKLY, MemoryMailStore, ScriptedMailer, issue_of
 
@@ -29,6 +36,7 @@ class World:
     clock: FrozenClock
     ports: DeliverPorts
     plan: DeliverPlan
+    pacing: PaceKeeper = field(default_factory=lambda: PaceKeeper(Limits(), "here"))
 
     def queue(self, *names: str, newsletter_id: str = "weekly") -> None:
         people = [Subscriber(email=f"{name}@reader.example", name=name.title()) for name in names]
@@ -42,7 +50,7 @@ class World:
             self.mailer.answers_to[f"{name}@reader.example"] = results if isinstance(results, list) else [results]
 
     def deliver(self) -> DeliveryReport:
-        return deliver(self.ports, self.plan, worker="here")
+        return deliver(self.ports, self.plan, pacing=self.pacing)
 
     def recover(self) -> int:
         """What the next worker does, when every other is gone."""
@@ -92,7 +100,7 @@ def test_each_reader_gets_their_own_letter_once(world: World) -> None:
 def test_a_letter_that_was_held_back_too_long_is_not_sent(world: World, age: timedelta, state: DeliveryState) -> None:
     world.queue("ana")
     away = replace(world.plan, newsletters={"daily": DAILY})
-    assert deliver(world.ports, away, worker="here") == DeliveryReport()
+    assert deliver(world.ports, away, pacing=world.pacing) == DeliveryReport()
     world.clock.moment += age
     report = world.deliver()
     assert (report.accepted, report.cancelled) == ((1, 0) if state is DeliveryState.ACCEPTED else (0, 1))
@@ -123,7 +131,7 @@ def test_an_answer_is_held_until_the_database_takes_it(world: World, monkeypatch
     world.queue("ana", "bob")
     unwilling(world, monkeypatch, times=9)
     waited: list[float] = []
-    report = deliver(world.ports, world.plan, worker="here", wait=waited.append)
+    report = deliver(world.ports, world.plan, pacing=world.pacing, wait=waited.append)
     assert report == DeliveryReport(accepted=2)
     assert (world.row("ana").state, world.row("ana").reply) == (DeliveryState.ACCEPTED, "250 OK")
     assert waited == [1, 2, 4, 8, 16, 32, 60, 60, 60]
@@ -136,7 +144,7 @@ def test_who_has_to_stop_tries_once_more_and_leaves_the_letter_in_doubt(
     world.queue("ana", "bob")
     tried, waited = unwilling(world, monkeypatch, times=9), list[float]()
     with pytest.raises(StoreError):
-        deliver(world.ports, world.plan, worker="here", should_stop=lambda: len(waited) > 1, wait=waited.append)
+        deliver(world.ports, world.plan, pacing=world.pacing, should_stop=lambda: len(waited) > 1, wait=waited.append)
     assert len(tried) == 3
     assert world.row("ana").state is DeliveryState.SENDING
     assert world.mailer.recipients == ["ana@reader.example"]
@@ -330,6 +338,200 @@ def test_a_pause_written_by_a_wrong_clock_does_not_last(world: World) -> None:
     assert world.deliver() == DeliveryReport(accepted=1)
 
 
+# --- several at once ------------------------------------------------------------------------------
+
+
+def test_as_many_are_at_hand_as_there_is_room_for(world: World) -> None:
+    world.queue(*(f"reader{number:02}" for number in range(10)))
+    world.mailer.lanes = 4
+    assert world.deliver() == DeliveryReport(accepted=10)
+    assert world.mailer.most_at_hand == 4
+    assert len(set(world.mailer.recipients)) == 10
+    assert world.mailer.connected[0] == 10, "so that no more connections are opened than are of use"
+
+
+def test_a_fault_of_ours_in_one_letter_lets_those_at_hand_end_and_the_others_wait(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.queue("ana", "bob", "carl", "dora", "eve")
+    world.mailer.lanes = 4
+    url = world.plan.unsubscribe_url
+    monkeypatch.setattr(
+        world, "plan", replace(world.plan, unsubscribe_url=lambda *ids: url(*ids) if ids[0] != 2 else 1)
+    )
+    with pytest.raises(TypeError):
+        world.deliver()
+    assert world.mailer.recipients == ["ana@reader.example"]
+    assert [row.state for row in world.store.for_issue(1)] == [
+        DeliveryState.ACCEPTED,
+        DeliveryState.DEFERRED,
+        *[DeliveryState.QUEUED] * 3,
+    ]
+
+
+def test_a_fault_of_the_mailers_own_leaves_that_letter_in_doubt_and_is_raised(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.queue("ana", "bob")
+    answers = world.mailer.answers
+
+    def broken(seconds: float) -> list[Answered]:
+        return [replace(answer, error=KeyError("of ours")) for answer in answers(seconds)]
+
+    monkeypatch.setattr(world.mailer, "answers", broken)
+    with pytest.raises(KeyError):
+        world.deliver()
+    assert world.row("ana").state is DeliveryState.UNCERTAIN
+    assert world.row("bob").state is DeliveryState.QUEUED
+
+
+def test_what_was_claimed_while_the_database_failed_waits_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The transaction was written, and only its answer lost (F6)."""
+    world.queue("ana", "bob", "carl")
+    exchange, calls = world.store.exchange, list[object]()
+
+    def unheard(*arguments: object) -> Exchanged:
+        exchanged = exchange(*arguments)
+        calls.append(exchanged)
+        if len(calls) == 2:
+            raise StoreError("database: server closed the connection unexpectedly")
+        return exchanged
+
+    monkeypatch.setattr(world.store, "exchange", unheard)
+    assert deliver(world.ports, world.plan, pacing=world.pacing, wait=lambda seconds: None).accepted == 2
+    assert [row.state for row in world.store.for_issue(1)] == [
+        DeliveryState.ACCEPTED,
+        DeliveryState.QUEUED,
+        DeliveryState.ACCEPTED,
+    ]
+    assert world.deliver() == DeliveryReport(accepted=1)
+    assert len(set(world.mailer.recipients)) == 3
+
+
+@pytest.mark.parametrize(
+    ("policy", "state", "report"),
+    [
+        ("leave", DeliveryState.UNCERTAIN, DeliveryReport(uncertain=1)),
+        ("resend", DeliveryState.DEFERRED, DeliveryReport(deferred=1, resent=1)),
+    ],
+)
+def test_a_newsletter_says_what_becomes_of_a_letter_in_doubt(
+    world: World, policy: str, state: DeliveryState, report: DeliveryReport
+) -> None:
+    world.queue("ana")
+    world.plan = replace(world.plan, newsletters={"weekly": replace(WEEKLY, uncertain=policy)})
+    world.script(ana=[LOST] * 9)
+    assert world.deliver() == report
+    assert world.row("ana").state is state
+    for _ in range(5):
+        world.clock.advance(hours=2)
+        world.deliver()
+    assert world.row("ana").state is DeliveryState.UNCERTAIN
+    raws = [raw for _, _, raw in world.mailer.sent]
+    assert len(raws) == (1 if policy == "leave" else 3)
+    assert len({message_from_bytes(raw)["Message-ID"] for raw in raws}) == 1
+
+
+# --- how fast -------------------------------------------------------------------------------------
+
+SLOW = SendResult(state=DeliveryState.DEFERRED, reply="421 4.7.28 Too fast", code=421, policy=True)
+
+
+def queue_domains(world: World, *emails: str) -> None:
+    world.store.put([Subscriber(email=email) for email in emails], "weekly", SubscriptionState.CONFIRMED, "form", START)
+    slot = world.store.slot("weekly")
+    issue = issue_of(slot, world.clock.now(), f"story-{slot.next_number}")
+    world.store.record(slot, up_to=slot.cursor, next_due=None, issue=issue, domain="example.org")
+
+
+def test_a_domain_that_puts_us_off_rests_and_the_others_do_not(world: World) -> None:
+    """Those it put off go first when it has rested: they tell whether it takes letters again (M19)."""
+    queue_domains(world, "a@big.example", "b@big.example", "c@small.example", "d@big.example")
+    world.mailer.answers_to["a@big.example"] = [SLOW, SLOW]
+    assert world.deliver() == DeliveryReport(accepted=1, deferred=1)
+    assert world.mailer.recipients == ["a@big.example", "c@small.example"]
+    rows = {row.subscriber.email: row for row in world.store.for_issue(1)}
+    assert START + timedelta(minutes=5) <= rows["a@big.example"].next_attempt_at < rows["b@big.example"].next_attempt_at
+    assert rows["b@big.example"].state is DeliveryState.QUEUED
+    world.clock.moment = rows["b@big.example"].next_attempt_at
+    assert world.deliver() == DeliveryReport(deferred=1), "it still does not, and rests longer"
+    world.clock.advance(minutes=13)
+    assert world.deliver() == DeliveryReport(accepted=3)
+
+
+def test_limits_hold_over_runs_and_what_is_over_them_waits_in_the_ledger(world: World) -> None:
+    queue_domains(world, *(f"reader{number}@big.example" for number in range(5)), "x@small.example")
+    limits = Limits(domains={"big.example": Rate(letters=2, span=timedelta(hours=1))})
+    world.plan, world.pacing = replace(world.plan, limits=limits), PaceKeeper(limits, "here")
+    world.mailer.lanes = 4
+    assert world.deliver() == DeliveryReport(accepted=3)
+    assert sorted(world.mailer.recipients)[2] == "x@small.example"
+    assert world.deliver() == DeliveryReport()
+    assert world.mailer.closed == 1, "nobody is connected to for nothing"
+    world.pacing = PaceKeeper(limits, "another, that has read the ledger")
+    world.clock.advance(minutes=62)
+    assert world.deliver() == DeliveryReport(accepted=2)
+    world.clock.advance(minutes=62)
+    assert world.deliver() == DeliveryReport(accepted=1)
+
+
+def test_a_restart_forgets_no_letter_that_went(world: World) -> None:
+    queue_domains(world, *(f"reader{number}@d{number}.example" for number in range(5)))
+    limits = Limits(whole=Rate(letters=2, span=timedelta(hours=1)))
+    world.plan = replace(world.plan, limits=limits)
+    for worker in ("first", "second"):
+        world.pacing = PaceKeeper(limits, worker)
+        world.deliver()
+    assert len(world.mailer.sent) == 2
+    world.clock.advance(minutes=62)
+    assert world.deliver() == DeliveryReport(accepted=2)
+
+
+def test_workers_see_what_each_other_send(world: World) -> None:
+    limits = Limits(whole=Rate(letters=3, span=timedelta(hours=1)))
+    world.plan = replace(world.plan, limits=limits)
+    first, second = PaceKeeper(limits, "first"), PaceKeeper(limits, "second")
+    for pacing in (first, second):
+        assert pacing.pace(world.store, world.clock.now()).room == 3
+    world.clock.advance(seconds=1)
+    queue_domains(world, "a@a.example", "b@b.example")
+    deliver(world.ports, world.plan, pacing=first)
+    world.clock.advance(seconds=11)
+    assert second.pace(world.store, world.clock.now()).room == 1
+    assert first.pace(world.store, world.clock.now()).room == 1
+
+
+def test_a_newsletter_over_its_rate_waits_alone(world: World) -> None:
+    world.queue("ana", "bob")
+    world.queue("carl", "dora", newsletter_id="daily")
+    limits = Limits(newsletters={"weekly": Rate(letters=1, span=timedelta(hours=1))})
+    world.plan, world.pacing = replace(world.plan, limits=limits), PaceKeeper(limits, "here")
+    assert world.deliver() == DeliveryReport(accepted=3)
+    assert world.row("bob").state is DeliveryState.QUEUED
+    world.clock.advance(minutes=62)
+    assert world.deliver() == DeliveryReport(accepted=1)
+
+
+# --- how a letter is addressed --------------------------------------------------------------------
+
+
+def test_each_letter_is_signed_and_comes_back_to_an_address_of_its_own(world: World) -> None:
+    key = mail_key("sel", Ed25519PrivateKey.generate())
+    world.plan = replace(
+        world.plan,
+        return_path=lambda delivery_id: f"b+{delivery_id}@bounces.example.org",
+        unsubscribe_mail=lambda subscriber_id, newsletter_id: f"u+{subscriber_id}@bounces.example.org",
+        signers={"example.org": DkimSigner(domain="example.org", keys=(key,))},
+    )
+    world.queue("ana", "bob")
+    world.deliver()
+    assert [sender for sender, _, _ in world.mailer.sent] == ["b+1@bounces.example.org", "b+2@bounces.example.org"]
+    for number, (_, _, raw) in enumerate(world.mailer.sent, start=1):
+        assert raw.startswith(b"DKIM-Signature: v=1; a=ed25519-sha256;")
+        assert message_from_bytes(raw)["List-Unsubscribe"].endswith(f"<mailto:u+{number}@bounces.example.org>")
+    assert world.mailer.envelopes == [row.message_id.strip("<>") for row in world.store.for_issue(1)]
+
+
 # --- stopping, leaving, losing --------------------------------------------------------------------
 
 
@@ -337,7 +539,9 @@ def test_stopping_lets_the_current_letter_end_and_starts_no_other(world: World) 
     world.queue("ana", "bob", "carl")
     stop = []
     world.mailer.on_send = lambda: stop.append(True)
-    assert deliver(world.ports, world.plan, worker="here", should_stop=lambda: bool(stop)) == DeliveryReport(accepted=1)
+    assert deliver(world.ports, world.plan, pacing=world.pacing, should_stop=lambda: bool(stop)) == DeliveryReport(
+        accepted=1
+    )
     assert [row.state for row in world.store.for_issue(1)] == [
         DeliveryState.ACCEPTED,
         DeliveryState.QUEUED,

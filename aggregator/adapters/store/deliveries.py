@@ -80,11 +80,14 @@ class SqlDeliveryStore:
                 fault("send.claimed")
         return Exchanged(claimed=claimed, lost=lost)
 
-    def postpone(self, until: datetime, *, domain: str) -> int:
-        """Let every letter to a domain that is due before `until` wait till then; returns how many there are."""
-        sooner = (deliveries.c.next_attempt_at < until, deliveries.c.domain == domain)
+    def postpone(
+        self, now: datetime, until: datetime, *, domain: str | None = None, newsletter_id: str | None = None
+    ) -> int:
+        """Let every letter to a domain, or of a newsletter, that is due now wait until then; returns how many there are."""
+        theirs = deliveries.c.domain == domain if newsletter_id is None else of_newsletters([newsletter_id])
+        sooner = update(deliveries).where(deliveries.c.next_attempt_at <= now, theirs)
         with self._database.write_ledger() as connection:
-            return connection.execute(update(deliveries).where(*sooner).values(next_attempt_at=until)).rowcount
+            return connection.execute(sooner.values(next_attempt_at=until)).rowcount
 
     # --- looking ----------------------------------------------------------------------------------
 
