@@ -2,7 +2,7 @@
 
 import gc
 
-YOUNG = 20_000
+YOUNG = 5_000
 """New objects between two looks. Python's own 700 are a few entries: a poll would spend a tenth of its time looking at
 entries that are in use, and makes next to nothing that goes in circles."""
 

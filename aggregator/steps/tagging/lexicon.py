@@ -18,7 +18,7 @@ Sense = TypeVar("Sense")
 
 STEM = 4
 """A first word with `*` has at least so many letters, by which it is looked up."""
-MOST_OTHERS = 50_000
+MOST_OTHERS = 20_000
 """Words that are kept in mind; a language has a few thousand that stand in most of its texts."""
 
 
