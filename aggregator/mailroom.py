@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from threading import Event
 
@@ -18,6 +18,7 @@ from aggregator.adapters.outbox import OutboxMailer
 from aggregator.adapters.store.deliveries import SqlDeliveryStore
 from aggregator.adapters.store.engine import Database
 from aggregator.adapters.store.facts import SqlFactStore
+from aggregator.adapters.store.holds import SqlHoldStore
 from aggregator.adapters.store.newsletters import SqlNewsletterStore
 from aggregator.adapters.store.notices import SqlNoticeStore
 from aggregator.adapters.store.session_places import SessionPlaces
@@ -29,10 +30,12 @@ from aggregator.flows.delivering.deliver import deliver
 from aggregator.flows.delivering.keeping_pace import PaceKeeper
 from aggregator.flows.delivering.lettering import sample_letter, send_test
 from aggregator.flows.delivering.noting import DeliverPorts
+from aggregator.flows.holding import HoldPorts, cancel, pause, resend_uncertain, resume
 from aggregator.flows.notify import NotifyPorts, notify
 from aggregator.model.delivery import DeliveryReport, SendResult
 from aggregator.model.edition import Draft
 from aggregator.model.newsletter import Issue
+from aggregator.model.sending import Held
 from aggregator.plans import Plans
 from aggregator.ports import Clock, Mailer, Places
 from aggregator.schedule import next_run, next_runs
@@ -59,6 +62,7 @@ class Mailroom:
         self.newsletters = SqlNewsletterStore(database)
         self.subscribers = SqlSubscriberStore(database)
         self.deliveries = SqlDeliveryStore(database)
+        self.holds = SqlHoldStore(database)
         self.places = _places(database, settings)
         self.notices = SqlNoticeStore(database)
         self.mailer, self.postman = _mailer(settings), _mailer(settings)  # one caller each: letters, and notices
@@ -134,6 +138,29 @@ class Mailroom:
         """Send what the next Issue would be now to one address, as a test; raises NotFoundError, UsageError."""
         return send_test(self.mailer, self._plans().deliver, self.preview(newsletter_id), email)
 
+    def _hold_ports(self) -> HoldPorts:
+        return HoldPorts(holds=self.holds, newsletters=self.newsletters, clock=self._clock)
+
+    def pause(self, newsletter_id: str, number: int | None = None) -> bool:
+        """Hold the letters of a newsletter, or of one Issue; False when they are held. Raises NotFoundError."""
+        return pause(self._hold_ports(), newsletter_id, number)
+
+    def resume(self, newsletter_id: str, number: int | None = None) -> bool:
+        """Let them go; False when they are not held. Raises NotFoundError."""
+        return resume(self._hold_ports(), newsletter_id, number)
+
+    def cancel(self, newsletter_id: str, number: int) -> int:
+        """Let the letters of an Issue that wait never be sent; returns how many. Raises NotFoundError."""
+        return cancel(self._hold_ports(), newsletter_id, number)
+
+    def resend_uncertain(self, newsletter_id: str, number: int) -> int:
+        """Send the letters of an Issue that are in doubt once more; returns how many. Raises NotFoundError."""
+        return resend_uncertain(self._hold_ports(), newsletter_id, number)
+
+    def held(self) -> Sequence[Held]:
+        """All that is held."""
+        return self.holds.holds()
+
     def recover(self) -> None:
         """Name the letters that workers now gone had at hand, or queue them again where the newsletter asks so."""
         letters = self._settings().newsletters
@@ -147,6 +174,7 @@ class Mailroom:
     def deliver(self) -> DeliveryReport:
         """Send what is due, beside any number of others who do."""
         self.recover()
+        self.holds.park(self._clock.now())
         ports = DeliverPorts(
             deliveries=self.deliveries, newsletters=self.newsletters, mailer=self.mailer, clock=self._clock
         )

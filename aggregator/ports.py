@@ -19,7 +19,7 @@ from aggregator.model.mailfacts import Answer, Question
 from aggregator.model.newcomer import Enlisted, Newcomer
 from aggregator.model.newsletter import Issue, IssueSummary, Newsletter
 from aggregator.model.poll import FeedUpdate, FetchOutcome, FetchRequest, PollOutcome
-from aggregator.model.sending import Answered, Claim, Exchanged, Outgoing, Recovered, Sent, Settlement
+from aggregator.model.sending import Answered, Claim, Exchanged, Held, Hold, Outgoing, Recovered, Sent, Settlement
 from aggregator.model.story import Candidate, Clustering, FoldKeys, Holder, Member, Story, StoryLink
 from aggregator.query.matching import Query
 
@@ -306,7 +306,7 @@ class DeliveryStore(Protocol):
     def postpone(
         self, now: datetime, until: datetime, *, domain: str | None = None, newsletter_id: str | None = None
     ) -> int:
-        """Let each letter to a domain, or of a newsletter, that is due now wait until then; returns how many there are."""
+        """Let each letter to a domain, or of a newsletter, that is due now wait until then; returns how many."""
 
     def sent_since(self, since: datetime, *, but_by: str | None = None) -> Sequence[Sent]:
         """The letters that servers have heard of since, each at its last attempt; without those of one worker."""
@@ -319,6 +319,26 @@ class DeliveryStore(Protocol):
 
     def counts(self) -> Mapping[DeliveryState, int]:
         """Rows by state; states without rows are left out."""
+
+
+class HoldStore(Protocol):
+    def hold(self, hold: Hold) -> bool:
+        """Let no letter of it be claimed from now on; False when it is held already."""
+
+    def resume(self, hold: Hold, now: datetime) -> bool:
+        """Let its letters be sent, those at once that waited; False when it is not held."""
+
+    def holds(self) -> Sequence[Held]:
+        """All there are, by newsletter."""
+
+    def park(self, now: datetime) -> int:
+        """Take the time from letters that are held and due; returns how many."""
+
+    def cancel(self, hold: Hold) -> int:
+        """Hold an Issue, and let its letters that wait never be sent; returns how many."""
+
+    def resend_uncertain(self, issue_id: int, now: datetime) -> int:
+        """Queue the letters of an Issue that are in doubt once more, under their Message-IDs; returns how many."""
 
 
 class Places(Protocol):

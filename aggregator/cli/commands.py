@@ -22,6 +22,7 @@ from aggregator.cli import (
     people_commands,
     plan_commands,
     search_commands,
+    sending_commands,
     story_commands,
 )
 from aggregator.cli.output import Json, called, configure_logging, counting, errors, print_json, say
@@ -52,6 +53,14 @@ app.add_typer(story_commands.app, name="stories", help="Join stories and take th
 app.command()(story_commands.refold)
 mail_commands.newsletters.command()(draft_commands.draft)
 mail_commands.newsletters.command()(draft_commands.approve)
+for command in (
+    sending_commands.pause,
+    sending_commands.resume,
+    sending_commands.holds,
+    sending_commands.cancel,
+    sending_commands.resend,
+):
+    mail_commands.newsletters.command()(command)
 app.add_typer(mail_commands.newsletters, name="newsletters", help="Preview, compose and inspect newsletters.")
 app.command("check-mail")(mailcheck_commands.check)
 app.add_typer(mailcheck_commands.app, name="mail", help="Keys that sign letters, and what the DNS says of our mail.")

@@ -77,3 +77,21 @@ class Sent:
     at: datetime
     domain: str
     newsletter_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """That a person holds letters back: those of one Issue, or all of a newsletter."""
+
+    newsletter_id: str
+    issue_id: int | None = None
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A Hold as people name it, by the number of the Issue."""
+
+    newsletter_id: str
+    number: int | None
+    since: datetime

@@ -103,8 +103,9 @@ def _is_wanted() -> ColumnElement[bool]:
     return exists().where(theirs, issues.c.id == deliveries.c.issue_id).correlate(deliveries)
 
 
+IS_HELD = _is_held()
 DUE = select(deliveries.c.id).where(
-    deliveries.c.next_attempt_at <= _NOW, OF_NEWSLETTER.in_(_any_of("newsletter_ids")), ~_is_held()
+    deliveries.c.next_attempt_at <= _NOW, OF_NEWSLETTER.in_(_any_of("newsletter_ids")), ~IS_HELD
 )
 """Ids of rows that are due `now`, of these newsletters, and held by nobody; found along the index of their times."""
 _NEXT = (
