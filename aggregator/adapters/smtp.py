@@ -85,7 +85,7 @@ class Conversation:
 
     async def send(self, letter: Outgoing) -> SendResult:
         """Hand over one letter, the addresses of which are speakable."""
-        body = _on_the_wire(letter.message)
+        body = _stuffed(letter.message if letter.in_lines else _in_lines(letter.message))
         self.letters += 1
         try:
             if not self._wire.is_open:
@@ -268,14 +268,15 @@ async def _hello(client: SMTP) -> None:
         await client.helo()
 
 
-def _on_the_wire(message: bytes) -> bytes:
-    """The message in whole lines that end with CRLF, a dot before each dot that begins one (RFC 5321 4.5.2)."""
-    ends = message.count(b"\n")
-    if not (message.endswith(b"\r\n") and ends == message.count(b"\r\n") == message.count(b"\r")):
-        message = b"\r\n".join((*message.splitlines(), b""))
-    if b"\n." in message:
-        message = message.replace(b"\r\n.", b"\r\n..")
-    return b"." + message if message.startswith(b".") else message
+def _in_lines(message: bytes) -> bytes:
+    """The message in whole lines that end with CRLF (RFC 5321 2.3.8)."""
+    return b"\r\n".join((*message.splitlines(), b""))
+
+
+def _stuffed(lines: bytes) -> bytes:
+    """With a dot before each dot that begins a line (RFC 5321 4.5.2)."""
+    stuffed = lines.replace(b"\r\n.", b"\r\n..")
+    return b"." + stuffed if stuffed.startswith(b".") else stuffed
 
 
 def _xtext(text: str) -> str:

@@ -14,7 +14,8 @@ class Outgoing:
     """One letter to hand to a mail server; `key` tells its answer from others.
 
     `sender` and `recipient` are of the envelope (RFC 5321 2.3.1); `envelope_id` comes back in a report of a server that
-    offers DSN (RFC 3461 4.4), and is left out where it is "".
+    offers DSN (RFC 3461 4.4), and is left out where it is "". `in_lines`: the message is known to consist of lines that
+    end with CRLF, and of nothing else.
     """
 
     key: int
@@ -22,6 +23,7 @@ class Outgoing:
     sender: str
     recipient: str
     envelope_id: str = ""
+    in_lines: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,33 +44,46 @@ def _any_of(name: str) -> Any:
 
 # --- settling -------------------------------------------------------------------------------------
 
-_CLAIMS = select(deliveries.c.id, deliveries.c.attempts, deliveries.c.claimed_by).where(
-    deliveries.c.id.in_(_any_of("ids")), SENDING
-)
 _OUTCOME = ("state", "settled_at", "next_attempt_at", "code", "policy", "reply")
 _SETTLEMENT = (
     update(deliveries)
-    .where(deliveries.c.id == bindparam("its_id"))
+    .where(
+        deliveries.c.id == bindparam("its_id"),
+        SENDING,
+        deliveries.c.attempts == bindparam("its_attempts"),
+        deliveries.c.claimed_by == bindparam("its_worker"),
+    )
     .values({name: bindparam(f"new_{name}") for name in _OUTCOME})
 )
+_SETTLED = select(
+    deliveries.c.id,
+    deliveries.c.attempts,
+    deliveries.c.claimed_by,
+    deliveries.c.state,
+    deliveries.c.settled_at,
+    deliveries.c.reply,
+).where(deliveries.c.id.in_(_any_of("ids")))
 
 
 def settle_rows(connection: Connection, settled: Sequence[Settlement], now: datetime) -> frozenset[int]:
-    """Ids of those whose claim no longer stands, of which nothing is written; nobody else writes meanwhile."""
+    """Ids of those whose claim no longer stands, of which nothing is written."""
     if not settled:
         return frozenset()
-    claims = {(item.delivery.id, item.delivery.attempts, item.delivery.claimed_by): item for item in settled}
-    found = connection.execute(_CLAIMS, {"ids": [item.delivery.id for item in settled]})
-    standing = [claims.pop(claim) for row in found if (claim := tuple(row)) in claims]
-    if standing:
-        connection.execute(_SETTLEMENT, [_outcome(item, now) for item in standing])
-    return frozenset(item.delivery.id for item in claims.values())
+    rows = [_outcome(item, now) for item in settled]
+    if connection.execute(_SETTLEMENT, rows).rowcount == len(rows):
+        return frozenset()
+    # Some are another's by now: they say something else, or said the same at another time.
+    found = {tuple(row) for row in connection.execute(_SETTLED, {"ids": [row["its_id"] for row in rows]})}
+    columns = ("its_id", "its_attempts", "its_worker", "new_state", "new_settled_at", "new_reply")
+    return frozenset(row["its_id"] for row in rows if tuple(row[name] for name in columns) not in found)
 
 
 def _outcome(item: Settlement, now: datetime) -> dict[str, Any]:
     result = item.result
     return {
         "its_id": item.delivery.id,
+        "its_attempts": item.delivery.attempts,
+        "its_worker": item.delivery.claimed_by,
         "new_state": result.state.value,
         "new_settled_at": now,
         "new_next_attempt_at": item.retry_at,
@@ -124,7 +137,20 @@ _CLAIMING = (
         claimed_by=bindparam("worker"),
         next_attempt_at=None,
     )
-    .returning(deliveries.c.id)
+    .returning(
+        *deliveries.c,
+        *(
+            select(issues.c[name]).where(issues.c.id == deliveries.c.issue_id).scalar_subquery().label(name)
+            for name in ("newsletter_id", "edition_id", "number")
+        ),
+        *(
+            select(subscribers.c[name])
+            .where(subscribers.c.id == deliveries.c.subscriber_id)
+            .scalar_subquery()
+            .label(name)
+            for name in ("email", "name")
+        ),
+    )
 )
 
 
@@ -132,10 +158,8 @@ def claim_rows(connection: Connection, claim: Claim, now: datetime) -> tuple[Del
     """The longest waiting due rows, now `sending`; `cancelled` where the reader left, which is asked in the same
     statement."""
     wish = {"now": now, "newsletter_ids": list(claim.newsletter_ids), "but_to": list(claim.but_to)}
-    ids = connection.scalars(_CLAIMING, {**wish, "room": claim.room, "worker": claim.worker}).all()
-    if not ids:
-        return ()
-    return tuple(read_delivery(row) for row in connection.execute(_THESE, {"ids": ids}).mappings())
+    claimed = connection.execute(_CLAIMING, {**wish, "room": claim.room, "worker": claim.worker}).mappings()
+    return tuple(sorted((read_delivery(row) for row in claimed), key=lambda delivery: delivery.id))
 
 
 # --- rows -----------------------------------------------------------------------------------------
@@ -149,9 +173,6 @@ def whole_delivery() -> Select[Any]:
         .join_from(deliveries, issues)
         .join(subscribers, subscribers.c.id == deliveries.c.subscriber_id)
     )
-
-
-_THESE = whole_delivery().where(deliveries.c.id.in_(_any_of("ids"))).order_by(deliveries.c.id)
 
 
 def read_delivery(row: RowMapping) -> Delivery:

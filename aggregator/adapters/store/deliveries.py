@@ -83,7 +83,7 @@ class SqlDeliveryStore:
     def postpone(
         self, now: datetime, until: datetime, *, domain: str | None = None, newsletter_id: str | None = None
     ) -> int:
-        """Let every letter to a domain, or of a newsletter, that is due now wait until then; returns how many there are."""
+        """Let each letter to a domain, or of a newsletter, that is due now wait until then; returns how many."""
         theirs = deliveries.c.domain == domain if newsletter_id is None else of_newsletters([newsletter_id])
         sooner = update(deliveries).where(deliveries.c.next_attempt_at <= now, theirs)
         with self._database.write_ledger() as connection:

@@ -195,6 +195,8 @@ _AS_MANY_AS_THREADS = -1
 
 
 def _sqlite(url: URL, durable: bool, busy_timeout: int, hurried: Callable[[], bool]) -> Engine:
+    # The ledger's connections only write, and so wait for nothing but the lock.
+    patience = min(busy_timeout, ATTEMPT_SECONDS) if durable else busy_timeout
     engine = create_engine(
         url,
         connect_args={"timeout": busy_timeout, "check_same_thread": False},
@@ -213,7 +215,7 @@ def _sqlite(url: URL, durable: bool, busy_timeout: int, hurried: Callable[[], bo
         # A deferred transaction that turns into a writer fails at once when another has written meanwhile
         # (SQLITE_BUSY_SNAPSHOT); taking the write lock first makes it wait its turn instead.
         if connection.get_execution_options().get("writes", False):
-            _take_lock(connection, busy_timeout, hurried)
+            _take_lock(connection, busy_timeout, hurried, changes_patience=not durable)
         else:
             connection.exec_driver_sql("BEGIN")
 
@@ -225,20 +227,24 @@ def _json(value: object) -> str:
     return "[]" if value == [] else json.dumps(value)
 
 
-def _take_lock(connection: Connection, busy_timeout: int, hurried: Callable[[], bool]) -> None:
+def _take_lock(
+    connection: Connection, busy_timeout: int, hurried: Callable[[], bool], *, changes_patience: bool
+) -> None:
     """Begin as a writer. SQLite lets nobody interrupt who waits for the lock, so it waits a little at a time."""
     until = monotonic() + busy_timeout
-    connection.exec_driver_sql(f"PRAGMA busy_timeout={1000 * min(busy_timeout, ATTEMPT_SECONDS)}").close()
+    if changes_patience:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={1000 * min(busy_timeout, ATTEMPT_SECONDS)}").close()
     try:
         while True:
             try:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                connection.exec_driver_sql("BEGIN IMMEDIATE").close()
                 return
             except OperationalError as error:
                 if "locked" not in str(error.orig) or hurried() or monotonic() >= until:
                     raise
     finally:
-        connection.exec_driver_sql(f"PRAGMA busy_timeout={1000 * busy_timeout}").close()
+        if changes_patience:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={1000 * busy_timeout}").close()
 
 
 def _postgresql(url: URL, durable: bool, busy_timeout: int) -> Engine:

@@ -79,6 +79,7 @@ class PrintRun:
             sender=plan.return_path(delivery.id) if plan.return_path else self.address,
             recipient=reader.email,
             envelope_id=delivery.message_id.strip("<>"),
+            in_lines=True,
         )
 
 
