@@ -199,7 +199,7 @@ def _sqlite(url: URL, durable: bool, busy_timeout: int, hurried: Callable[[], bo
     patience = min(busy_timeout, ATTEMPT_SECONDS) if durable else busy_timeout
     engine = create_engine(
         url,
-        connect_args={"timeout": busy_timeout, "check_same_thread": False},
+        connect_args={"timeout": patience, "check_same_thread": False},
         json_serializer=_json,
         max_overflow=_AS_MANY_AS_THREADS,
     )
