@@ -32,6 +32,8 @@ from benchmarks.crash_run import Kind, Outcome, run
 from benchmarks.crash_site import RARE, Site, certify, found, readers, with_issue, with_readers
 from benchmarks.smtp_journal import JournalServer, Mode
 
+RAM = Path("/dev/shm")
+"""What a killed process wrote is with the kernel, so that a slow disk would prove nothing more."""
 OF_EACH_FATE = 4
 """Readers of every rare fate among those of a mixed site."""
 
@@ -90,6 +92,7 @@ def campaign(given: argparse.Namespace, ground: Ground) -> Iterator[Outcome]:
     yield from crash_plan.points(names, kinds, runs, real, thin=given.quick, **chance)
     numbers = [int(number) for number in given.workers.split(",") if int(number or 1) > 1]
     yield from crash_plan.workers(numbers, runs, real, **chance)
+    yield from crash_plan.endings(given.ends, **chance)
     modes = cast("list[Mode]", _chosen(given.servers, SERVERS))
     yield from crash_plan.servers(modes, runs, **chance)
 
@@ -110,21 +113,24 @@ def parsed(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--servers", default="all", help="modes of the mail server, by commas")
     parser.add_argument("--runs", type=int, default=20, help="of each point and kind, by the flows of a worker")
     parser.add_argument("--real", type=int, default=1, help="beside these, by `aggregator worker`")
+    parser.add_argument("--ends", type=int, default=20, help="of `aggregator worker` told to end while it sends")
     parser.add_argument("--recipients", type=int, default=1000)
     parser.add_argument("--connections", type=int, default=4, help="of one worker to the mail server")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="about one run in twenty, to 60 readers, in a minute")
     parser.add_argument("--minutes", type=float, help="after which no other run begins")
-    parser.add_argument("--keep", type=Path, help="where folders of runs that are not sound stay")
+    parser.add_argument(
+        "--folder", type=Path, help="where runs are made, and stay if not sound; else memory, if it can"
+    )
     given = parser.parse_args(words)
     if given.quick:
-        given.runs, given.real, given.recipients, given.workers = 1, 0, 60, "2"
+        given.runs, given.real, given.ends, given.recipients, given.workers = 1, 0, 1, 60, "2"
     return given
 
 
 def main() -> None:
     given = parsed()
-    folder = given.keep or Path(tempfile.mkdtemp(prefix="crash-"))
+    folder = given.folder or Path(tempfile.mkdtemp(prefix="crash-", dir=RAM if RAM.is_dir() else None))
     outcomes, began = list[Outcome](), time.monotonic()
     with ground(folder, given.recipients, given.connections) as everything:
         for outcome in campaign(given, everything):

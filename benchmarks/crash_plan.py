@@ -143,6 +143,14 @@ def workers(
                 longest = _nearer(longest, outcome)
 
 
+def endings(runs: int, *, seed: int, recipients: int, perform: Perform) -> Iterator[Outcome]:
+    """`aggregator worker` told to end while it sends: nothing is in doubt then."""
+    for number in range(runs):
+        random = Random(f"{seed} end {number}")
+        delay = random.uniform(1.0, 3.0 + _guessed(recipients))
+        yield perform(Task(site="queued", crash=Crash(name="told to end", kind="end", delay=delay, real=True)))
+
+
 def servers(modes: Sequence[Mode], runs: int, *, seed: int, recipients: int, perform: Perform) -> Iterator[Outcome]:
     """A mail server of each kind, with a worker that lives and, where it takes mail, with one that is killed; readers
     of every fate."""

@@ -18,8 +18,9 @@ from benchmarks.crash_process import Child, flows, worker
 from benchmarks.crash_site import Site
 from benchmarks.smtp_journal import JournalServer, Mode, read_journal
 
-Kind = Literal["kill", "stop", "drop", "enospc", "none"]
-"""What befalls the first worker; `none` where the mail server alone is the trouble."""
+Kind = Literal["kill", "stop", "drop", "enospc", "end", "none"]
+"""What befalls the first worker; `end`: it is asked to (SIGTERM); `none`: the mail server alone is the trouble."""
+SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP, "end": signal.SIGTERM}
 REFUSING: frozenset[Mode] = frozenset({"full", "no_tls", "no_login"})
 """A server that is so takes nothing; it is well again when the first workers have given up."""
 ROUNDS = 30
@@ -106,8 +107,8 @@ def _befall(site: Site, crash: Crash, victim: Child) -> bool:
     victim.await_change(seconds=crash.delay)
     at_work = victim.code is None and not at_rest(site)
     if victim.code is None:
-        os.kill(victim.pid, signal.SIGKILL if crash.kind == "kill" else signal.SIGSTOP)
-        victim.await_change(seconds=10)
+        os.kill(victim.pid, SIGNALS[crash.kind])
+        victim.await_change(seconds=30)
     return at_work
 
 
