@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from aggregator.model.consent import Evidence, Suppression
+from aggregator.model.consent import Act, Evidence, Suppression
 from aggregator.model.delivery import SendResult
+from aggregator.model.edition import Choices
 from aggregator.model.newsletter import Newsletter
 from aggregator.model.person import DisabledReader, Person, PersonalData
 from aggregator.model.signup import AskedFor, ConfirmOutcome, Notice, SignUp, SignUpCounts, SignUpVerdict
@@ -26,6 +27,21 @@ class PersonStore(Protocol):
 
     def end_all(self, subscriber_id: int, evidence: Evidence, now: datetime) -> int:
         """End every subscription of a person, as `unsubscribe` does; how many there were."""
+
+    def prefer(
+        self,
+        subscriber_id: int,
+        newsletter: Newsletter,
+        choices: Choices,
+        evidence: Evidence,
+        now: datetime,
+        *,
+        keys: Collection[str],
+        runs: Runs,
+        last_seq: int,
+    ) -> Act | None:
+        """One transaction: give a reader a newsletter as they chose, from where they stand. `CONFIRMED` for who had it
+        not, and then what `keys` suppress is lifted; `CHANGED`, or None when all is as it was."""
 
     def disabled(self) -> Sequence[DisabledReader]:
         """Everybody whose mail came back too often."""

@@ -221,6 +221,9 @@ class NewsletterStore(Protocol):
     ) -> Sequence[IssueSummary]:
         """Those of its own Edition, newest first, those with a number below `before`; all unless limited."""
 
+    def latest(self, newsletter_id: str, limit: int) -> Sequence[Issue]:
+        """Issues of its own Edition, the newest first, without their Stories."""
+
     def issue(self, newsletter_id: str, number: int) -> Issue | None:
         """The Issue of its own Edition with that number."""
 

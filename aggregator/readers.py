@@ -1,6 +1,6 @@
 """All that people who read may do, and what is done about them: the stores of persons, tied to their flows.
 
-    subscribe, confirm; import, add, suppress, forget, export; housekeep
+    subscribe, confirm, prefer, leave, erase; import, add, suppress, forget, export; housekeep
 
 `wiring.py` has one for each process; a command and a page call the same methods.
 """
@@ -20,13 +20,14 @@ from aggregator.adapters.store.suppressions import SqlSuppressionStore
 from aggregator.flows.housekeep import HousekeepPlan, HousekeepPorts, housekeep
 from aggregator.flows.import_people import ImportPlan, ImportPorts, import_people
 from aggregator.flows.people import PeoplePlan, PeoplePorts, add_one, exported, forget, show, suppress
+from aggregator.flows.prefer import PreferPlan, PreferPorts, erase, leave, prefer
 from aggregator.flows.subscribe import SubscribePlan, SubscribePorts, asked_for, confirm, sign_up
-from aggregator.model.consent import Evidence, Suppression
+from aggregator.model.consent import Act, Evidence, Suppression
 from aggregator.model.delivery import Subscription
 from aggregator.model.edition import Choices
 from aggregator.model.newcomer import ImportReport
 from aggregator.model.newsletter import Newsletter
-from aggregator.model.person import PersonalData
+from aggregator.model.person import Person, PersonalData
 from aggregator.model.signup import AskedFor, ConfirmOutcome, SignUpVerdict
 from aggregator.ports import Clock
 from aggregator.schedule import next_run
@@ -71,6 +72,24 @@ class Readers:
     def confirm(self, link: Confirmation, evidence: Evidence) -> ConfirmOutcome:
         """Make the subscription of a link good, once."""
         return confirm(self._subscribe_ports(), self._subscribe_plan(), link, evidence)
+
+    def prefer(self, subscriber_id: int, newsletter_id: str, choices: Choices, evidence: Evidence) -> Act | None:
+        """Give a reader a newsletter as they chose, whether they had it or not; what they did, None for nothing."""
+        self._begin(newsletter_id)
+        ports, plan = self._prefer_ports(), self._prefer_plan()
+        return prefer(ports, plan, subscriber_id, newsletter_id, choices, evidence)
+
+    def leave(self, subscriber_id: int, newsletter_id: str | None, evidence: Evidence) -> bool:
+        """End one subscription of a reader, or all; whether anything changed."""
+        return leave(self._prefer_ports(), subscriber_id, newsletter_id, evidence)
+
+    def erase(self, subscriber_id: int) -> bool:
+        """Take out all that tells who a reader is, and keep their address out; whether there was one."""
+        return erase(self._prefer_ports(), self._prefer_plan(), subscriber_id)
+
+    def everything(self, person: Person) -> PersonalData | None:
+        """All that is kept about a person."""
+        return self.persons.everything(person.subscriber.id, self._pseudonyms.addresses(person.subscriber.email))
 
     def housekeep(self) -> None:
         """Erase what nobody confirmed, and tell those whose mail came back."""
@@ -141,6 +160,12 @@ class Readers:
             self._facts.record_flood(self._clock.now())
 
         return SubscribePlan(newsletters=self._letters(), pseudonyms=self._pseudonyms, alarm=alarm)
+
+    def _prefer_ports(self) -> PreferPorts:
+        return PreferPorts(persons=self.persons, subscribers=self.subscribers, stories=self._stories, clock=self._clock)
+
+    def _prefer_plan(self) -> PreferPlan:
+        return PreferPlan(newsletters=self._letters(), keys=self._pseudonyms.addresses)
 
     def _ports(self) -> PeoplePorts:
         return PeoplePorts(

@@ -75,6 +75,7 @@ class AskedFor:
     language: str
     newsletters: tuple[Asked, ...]
     message_id: str
+    asked_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ class ConsentWords:
 
 
 WORDS = ConsentWords(
-    ask="Send me {newsletter} by e-mail, until I say stop. I will be asked to confirm it by a mail to this address.",
+    ask="Send me the newsletters ticked here by e-mail, until I say stop. A mail to this address asks me to confirm.",
     confirm="Yes, send {newsletter} of {site} to my address, until I say stop.",
     change="Send me {newsletter} as chosen here.",
     leave="Stop sending me {newsletter}.",

@@ -6,7 +6,7 @@ import, subscribe, preferences: **words of a form or of a file** > choices > edi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cache
 from zoneinfo import available_timezones
@@ -16,10 +16,13 @@ from aggregator.model.edition import Choices
 from aggregator.model.newsletter import Newsletter
 from aggregator.press.wording import words_for
 from aggregator.query.grammar import parse_query
-from aggregator.schedule import parse_quiet, parse_schedule
+from aggregator.schedule import DAYS, EACH, parse_quiet, parse_schedule
 
 LANGUAGES = ("en", "fr", "de", "es")
 """The languages we write in ourselves, in which a letter may come."""
+FREQUENCIES = (EACH, "daily", "weekdays", "weekly", "monthly")
+_AT = "07:30"
+"""When a letter comes to who named no time, nor the newsletter either."""
 LONGEST_QUERY = 500
 """Characters of a reader's own filter."""
 _REGIONS = frozenset("Africa America Antarctica Arctic Asia Atlantic Australia Europe Indian Pacific".split())
@@ -104,3 +107,58 @@ def _read_quiet(text: str) -> str:
 
 
 _READERS = {"schedule": _read_schedule, "timezone": read_zone, "quiet": _read_quiet, "language": read_language}
+
+
+# --- schedules as a form has them -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rhythm:
+    """A schedule as a form asks for it; `frequency` is one of `FREQUENCIES`, "" for the newsletter's own."""
+
+    frequency: str = ""
+    weekdays: tuple[str, ...] = ()
+    at: str = ""
+    day: str = ""
+
+
+def rhythm_of(schedule: str | None, newsletter: Newsletter) -> Rhythm:
+    """How a form shows what was chosen; what was not is as the newsletter has it."""
+    own = _parts(newsletter.schedule)
+    if schedule is None:
+        return replace(own, frequency="")
+    chosen = _parts(schedule)
+    return Rhythm(
+        frequency=chosen.frequency,
+        weekdays=chosen.weekdays or own.weekdays,
+        at=chosen.at or own.at,
+        day=chosen.day or own.day,
+    )
+
+
+def schedule_words(rhythm: Rhythm, newsletter: Newsletter) -> str:
+    """The schedule in the words of `schedule.py`, "" for the newsletter's own; what is left open is as it has it."""
+    own = _parts(newsletter.schedule)
+    at = rhythm.at or own.at or _AT
+    match rhythm.frequency:
+        case "daily" | "weekdays":
+            return f"{rhythm.frequency} {at}"
+        case "weekly":
+            return f"{','.join(rhythm.weekdays or own.weekdays or DAYS[:1])} {at}"
+        case "monthly":
+            return f"monthly {rhythm.day or own.day or 1} {at}"
+        case other:
+            return other
+
+
+def _parts(schedule: str) -> Rhythm:
+    read = parse_schedule(schedule)
+    if read.is_each:
+        return Rhythm(frequency=EACH)
+    at = f"{read.at:%H:%M}"
+    if read.day_of_month:
+        return Rhythm(frequency="monthly", at=at, day=str(read.day_of_month))
+    words = str(read).partition(" ")[0]
+    if words in FREQUENCIES:
+        return Rhythm(frequency=words, at=at)
+    return Rhythm(frequency="weekly", at=at, weekdays=tuple(words.split(",")))

@@ -13,10 +13,14 @@ from aggregator.web.context import WebContext
 from aggregator.web.edge import Edge
 from aggregator.web.failures import Failures
 from aggregator.web.health import health_routes
+from aggregator.web.letters import letter_routes
 from aggregator.web.pages import Pages
+from aggregator.web.preferences import preference_routes
 from aggregator.web.routes import asset_routes, page_routes
+from aggregator.web.sign_up import sign_up_routes
 from aggregator.web.subscriptions import subscription_routes
 from aggregator.web.view import View
+from aggregator.web.visitor import Misses
 
 GZIP_FROM = 1000
 """Octets below which compressing costs more than it saves."""
@@ -25,10 +29,13 @@ GZIP_FROM = 1000
 def create_app(context: WebContext) -> Starlette:
     """The application, on what it is handed; it opens nothing and starts nothing by itself."""
     view = View(context.settings)
-    failures = Failures(view)
+    failures, misses = Failures(view), Misses(context.now)
     pages = [
         *page_routes(context, Pages(context, view)),
-        *subscription_routes(context, view),
+        *sign_up_routes(context, view, misses),
+        *preference_routes(context, view, misses),
+        *letter_routes(context, view, misses),
+        *subscription_routes(context, view, misses),
         *health_routes(context),
         *asset_routes(view),
     ]

@@ -9,8 +9,9 @@ from datetime import datetime
 from aggregator.model.channel import Format, Publication
 from aggregator.model.indexed import Finding
 from aggregator.model.vitals import Health
-from aggregator.ports import FeedStore, FoldStore, NewsletterStore, PublicationStore, StoryStore, SubscriberStore
+from aggregator.ports import FeedStore, FoldStore, NewsletterStore, PublicationStore, StoryStore
 from aggregator.query.matching import Query
+from aggregator.readers import Readers
 from aggregator.settings.values import Settings
 from aggregator.steps.signing import Signer
 
@@ -24,7 +25,8 @@ class WebContext:
     folds: FoldStore
     feeds: FeedStore
     newsletters: NewsletterStore
-    subscribers: SubscriberStore
+    readers: Readers
+    """What people who read may do."""
     publications: PublicationStore
     find: Callable[[Query, int | None], Finding]
     """A page of what a query finds below a place, the newest date first."""

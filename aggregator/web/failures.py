@@ -15,6 +15,8 @@ from aggregator.web.view import View
 
 RETRY_SECONDS = 30
 ADVICE = {
+    HTTPStatus.FORBIDDEN: "This form was sent from another site. Please use the page itself.",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too much was asked from your network just now. Please come back later.",
     HTTPStatus.NOT_FOUND: NOT_FOUND,
     HTTPStatus.METHOD_NOT_ALLOWED: "This address can be read, but not written to.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "More was sent than any form of this site needs.",

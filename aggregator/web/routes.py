@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from hashlib import sha256
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -14,6 +15,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from aggregator.errors import NotFoundError, QueryError, UsageError
+from aggregator.steps.issuefeed import ISSUES, issue_feed
 from aggregator.web.archive import LETTER_HEADERS, public_html
 from aggregator.web.context import WebContext
 from aggregator.web.opml import opml
@@ -22,8 +24,10 @@ from aggregator.web.view import Asset, View, root_of
 
 FRESH = {"Cache-Control": "public, max-age=60"}
 FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+ATOM_TYPE = "application/atom+xml; charset=utf-8"
 OPML_TYPE = "text/x-opml; charset=utf-8"
-ROBOTS = "User-agent: *\nDisallow: /search\nDisallow: /unsubscribe/\n"
+UNLISTED = ("/search", "/unsubscribe/", "/confirm/", "/preferences/", "/letters/")
+ROBOTS = "".join(("User-agent: *\n", *(f"Disallow: {path}\n" for path in UNLISTED)))
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
 
@@ -77,6 +81,20 @@ class PageRoutes:
         page = archive(self._context.newsletters, newsletter_id, _before(request))
         return _page(self._pages.newsletter(newsletter_id, page))
 
+    def issue_feed(self, request: Request) -> Response:
+        """Its Issues as a feed; who asks again for what has not changed gets no body (RFC 9110 13.1.2)."""
+        newsletter_id, settings = request.path_params["newsletter_id"], self._context.settings()
+        letter, found = settings.newsletter(newsletter_id), self._context.newsletters.latest(newsletter_id, ISSUES)
+        if letter is None and not found:
+            raise NotFoundError(f"there is no newsletter {newsletter_id!r}")
+        title, language = (letter.title, letter.language) if letter else (newsletter_id, settings.site.language)
+        pairs = [(issue, public_html(issue, settings.site)) for issue in found]
+        body = issue_feed(newsletter_id, title, language, pairs, settings.site)
+        headers = FRESH | {"ETag": f'"{sha256(body).hexdigest()[:32]}"'}
+        if headers["ETag"] in request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=headers)
+        return Response(body, media_type=ATOM_TYPE, headers=headers)
+
     def issue(self, request: Request) -> Response:
         newsletter_id, number = request.path_params["newsletter_id"], request.path_params["number"]
         issue = None
@@ -105,6 +123,7 @@ def page_routes(context: WebContext, pages: Pages) -> list[Route]:
         Route("/channels", at.channels),
         Route("/search", at.search),
         Route("/newsletters", at.newsletters),
+        Route("/newsletters/{newsletter_id}.atom", at.issue_feed),
         Route("/newsletters/{newsletter_id}", at.newsletter),
         Route("/newsletters/{newsletter_id}/{number}", at.issue),
         Route("/opml", at.opml),

@@ -30,7 +30,7 @@ def context_of(runtime: Runtime) -> WebContext:
         folds=runtime.folds,
         feeds=runtime.feeds,
         newsletters=runtime.mail.newsletters,
-        subscribers=runtime.mail.subscribers,
+        readers=runtime.readers,
         publications=runtime.publications,
         find=lambda query, below: runtime.find(query, limit=PAGE_SIZE, below=below),
         build=runtime.build,
@@ -65,6 +65,7 @@ def serve(runtime: Runtime, listener: socket.socket) -> None:
         create_app(context_of(runtime)),
         log_config=None,
         access_log=False,
+        proxy_headers=False,  # we believe those that AGGREGATOR_PROXIES names, and uvicorn's own would believe more
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )

@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 
 from aggregator.errors import QueryError
 from aggregator.model.channel import Channel, Site
+from aggregator.model.delivery import Subscriber, Subscription, SubscriptionState
 from aggregator.model.entry import Entry, EntryKeys, Tag
 from aggregator.model.feed import Feed, FeedState, FeedStatus
 from aggregator.model.indexed import Finding
 from aggregator.model.newsletter import Issue, Newsletter, Rendering
 from aggregator.model.parsed import Link, Person, SafeHtml
+from aggregator.model.person import Person as KnownPerson
 from aggregator.model.story import Story
 from aggregator.settings.values import Polling, Settings
 from aggregator.web.pages import Archive, Listing
@@ -70,6 +72,41 @@ _ISSUES = Archive(issues=(_ISSUE.summary,), newest=False, older=1)
 _FINDING = Finding(stories=_LISTING.stories, further=1)
 _FAULT = QueryError("no", text="(", position=0)
 
+_FIELDS = "email newsletter frequency language timezone country topic query at day weekdays quiet_from quiet_to".split()
+_GIVEN = dict.fromkeys(_FIELDS, "")
+_CHOICE = {"frequencies": ("each", "daily"), "languages": ("en", "fr"), "zones": ("Europe/Paris",)}
+_SUBSCRIBE: dict[str, object] = {"given": _GIVEN, "ticked": (), "faults": {}, "wording": "Words", **_CHOICE} | {
+    "countries": [("fr", "France")],
+    "topics": [("energy", "Energy")],
+}
+_CONFIRM: dict[str, object] = {"title": "Letter", "is_done": False, "is_this": True} | {
+    "wording": "Words",
+    "address": "/confirm/x",
+}
+_READER = Subscriber(id=1, email="ana@example.org")
+_PERSON = KnownPerson(
+    subscriber=_READER,
+    since=_THEN,
+    subscriptions=(
+        Subscription(
+            subscriber=_READER,
+            newsletter_id="gone",
+            state=SubscriptionState.CONFIRMED,
+            consent_source="form",
+            changed_at=_THEN,
+        ),
+    ),
+)
+_ROW: dict[str, object] = {"id": "letter", "letter": _LETTER, "state": "confirmed", "given": _GIVEN} | {
+    "faults": dict.fromkeys(_FIELDS, "Fault"),
+    "query_fault": _FAULT,
+}
+_PREFERENCES: dict[str, object] = {"person": _PERSON, "gone": _PERSON.subscriptions, "message": "Saved.", **_CHOICE} | {
+    "rows": [_ROW | {"faults": {}, "query_fault": None}],
+    "own": "/preferences/x",
+    "days": ("mon",),
+}
+
 _SITE = Settings(
     config_path="",
     database_url="",
@@ -84,8 +121,13 @@ _SITE = Settings(
 )
 _SITES = (_SITE, replace(_SITE, site=Site(title="Site", base_url=""), channels=(), newsletters=()))
 PAGES: tuple[tuple[str, Mapping[str, object]], ...] = (
+    ("asked.html", {}),
     ("broken_link.html", {}),
     ("channels.html", {}),
+    ("confirm.html", {"rows": [_CONFIRM, _CONFIRM | {"is_done": True}], "fresh": False, "preferences": None}),
+    ("confirm.html", {"rows": [_CONFIRM | {"is_done": True}], "fresh": True, "preferences": "/preferences/x"}),
+    ("erase.html", {"person": _PERSON, "back": "/preferences/x"}),
+    ("erased.html", {}),
     ("error.html", {"status": 404, "title": "Title", "message": "message", "error": None}),
     ("error.html", {"status": 400, "title": "Title", "message": "", "error": _FAULT}),
     ("feed.html", {"state": _STATE, "address": "https://example.org/rss", "page": _LISTING}),
@@ -97,6 +139,12 @@ PAGES: tuple[tuple[str, Mapping[str, object]], ...] = (
     ("newsletter.html", {"newsletter_id": "letter", "letter": _LETTER, "page": _ISSUES}),
     ("newsletter.html", {"newsletter_id": "letter", "letter": None, "page": Archive(issues=(), newest=True)}),
     ("newsletters.html", {}),
+    ("over.html", {"title": "Letter"}),
+    ("preferences.html", _PREFERENCES),
+    (
+        "preferences.html",
+        _PREFERENCES | {"rows": [_ROW, *({**_ROW, "state": state} for state in ("", "pending", "disabled"))]},
+    ),
     ("search.html", {"text": "", "finding": None, "newest": True, "error": None}),
     ("search.html", {"text": "fr", "finding": _FINDING, "newest": False, "error": None}),
     ("search.html", {"text": "(", "finding": None, "newest": True, "error": _FAULT}),
@@ -104,8 +152,11 @@ PAGES: tuple[tuple[str, Mapping[str, object]], ...] = (
     ("story.html", {"story": _BARE_STORY, "related": [], "more": 0}),
     ("tag.html", {"name": "country:fr", "tag": _TAG, "page": _LISTING}),
     ("tag.html", {"name": "country:fr", "tag": None, "page": _NONE}),
+    ("subscribe.html", _SUBSCRIBE),
+    ("subscribe.html", _SUBSCRIBE | {"faults": dict.fromkeys(_FIELDS, "Fault"), "ticked": ["letter"]}),
     ("unsubscribe.html", {"title": "Letter"}),
-    ("unsubscribed.html", {}),
+    ("unsubscribed.html", {"back": None}),
+    ("unsubscribed.html", {"back": {"address": "/preferences/x", "newsletter_id": "letter", "wording": "Words"}}),
 )
 """Each template with what its page gives it: once with all there can be, and once with none of it."""
 

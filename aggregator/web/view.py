@@ -32,11 +32,12 @@ PAGE_POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; form-action
 EXCERPT = 300
 """Characters of a story's beginning in a list; the style shows two or three lines of them."""
 GIVEN = (
-    "address counts error finding here letter message more name newest newsletter_id offline_since page related site "
-    "state states status story tag text title"
+    "address back counts countries days error faults finding frequencies fresh given gone here languages letter "
+    "message more name newest newsletter_id offline_since own page person preferences related rows site state states "
+    "status story tag text ticked title topics wording zones"
 ).split()
 """What a template may name; each page is given `site`, and those of the others that it is about."""
-FILTERS = {name: filters.FILTERS[name] for name in ("list", "select", "selectattr", "string")} | {
+FILTERS = {name: filters.FILTERS[name] for name in ("list", "rejectattr", "select", "selectattr", "string")} | {
     "excerpt": partial(excerpt, limit=EXCERPT),
     "body": showing.body,
     "host": host_of,

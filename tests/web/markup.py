@@ -9,8 +9,8 @@ from aggregator.steps.normalise import TAGS
 
 Skeleton = tuple[tuple[str, ...], ...]
 OURS = frozenset(
-    "article aside body button details footer form head header html input label link main meta nav section summary "
-    "time title".split()
+    "article aside body button datalist details fieldset footer form head header html input label legend link main "
+    "meta nav option section select summary time title".split()
 )
 """Elements that only our templates make, beside those a publication may hold."""
 

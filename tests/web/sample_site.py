@@ -10,11 +10,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
 from aggregator.adapters.store.engine import Database, open_database
 from aggregator.adapters.store.feeds import SqlFeedStore
 from aggregator.adapters.store.kinship import SqlFoldStore
+from aggregator.adapters.store.mail_tables import notices
 from aggregator.adapters.store.migrate import migrate
 from aggregator.adapters.store.newsletters import SqlNewsletterStore
+from aggregator.adapters.store.notices import read_notice
 from aggregator.adapters.store.publications import SqlPublicationStore
 from aggregator.adapters.store.search import SqlSearchStore
 from aggregator.adapters.store.stories import SqlStoryStore
@@ -34,8 +38,10 @@ from aggregator.model.story import RELATED, Clustering, Placement, StoryLink
 from aggregator.model.vitals import Health
 from aggregator.query.grammar import parse_query
 from aggregator.query.matching import Query
+from aggregator.readers import Readers
 from aggregator.settings.values import Polling, Settings
 from aggregator.steps.decide import mark_of
+from aggregator.steps.pseudonyms import Pseudonyms
 from aggregator.steps.signing import Signer
 from aggregator.web.context import WebContext
 from aggregator.web.pages import PAGE_SIZE
@@ -80,6 +86,12 @@ class SampleSite:
         self.newsletters = SqlNewsletterStore(self.database)
         self.subscribers = SqlSubscriberStore(self.database)
         self.publications = SqlPublicationStore(self.database)
+        self.readers = Readers(
+            self.database,
+            pseudonyms=Pseudonyms(["a secret of the tests"]),
+            clock=self.clock,
+            settings=lambda: self.settings,
+        )
 
     @property
     def context(self) -> WebContext:
@@ -89,7 +101,7 @@ class SampleSite:
             folds=self.folds,
             feeds=self.feeds,
             newsletters=self.newsletters,
-            subscribers=self.subscribers,
+            readers=self.readers,
             publications=self.publications,
             find=self._find,
             build=self._build,
@@ -154,6 +166,19 @@ class SampleSite:
     def unsubscribe_path(self) -> str:
         person = self.subscribers.subscriptions("weekly")[0].subscriber
         return f"/unsubscribe/{self.signer.unsubscribe_token(person.id, 'weekly')}"
+
+    def preferences_path(self) -> str:
+        person = self.subscribers.subscriptions("weekly")[0].subscriber
+        return f"/preferences/{self.signer.preferences_token(person.id)}"
+
+    def confirm_path(self) -> str:
+        """Where the last mail that asks to confirm leads."""
+        with self.database.read() as connection:
+            newest = select(notices).where(notices.c.kind == "confirm").order_by(notices.c.id.desc())
+            mail = read_notice(connection.execute(newest.limit(1)).one())
+        assert mail.subscriber_id is not None
+        token = self.signer.confirm_token(mail.subscriber_id, mail.newsletter_ids[0], mail.nonce, mail.created_at)
+        return f"/confirm/{token}"
 
     def states(self) -> list[SubscriptionState]:
         return [item.state for item in self.subscribers.subscriptions("weekly")]

@@ -169,9 +169,14 @@ def test_an_answer_that_breaks_off_is_not_begun_anew(site: SampleSite) -> None:
 
 
 def test_no_page_is_made_on_the_event_loop(site: SampleSite) -> None:
-    """Starlette runs plain functions on threads; the one coroutine hands its work to a thread itself."""
+    """Starlette runs plain functions on threads; coroutines, which read forms, hand their work to one."""
     routes = [route for route in create_app(site.context).routes if isinstance(route, Route)]
-    assert {route.path for route in routes if iscoroutinefunction(route.endpoint)} == {"/unsubscribe/{token}"}
+    assert {route.path for route in routes if iscoroutinefunction(route.endpoint)} == {
+        "/preferences/{token}",
+        "/preferences/{token}/erase",
+        "/subscribe",
+        "/unsubscribe/{token}",
+    }
 
 
 def test_pages_are_compressed_and_feeds_choose_their_coding_themselves(client: TestClient) -> None:

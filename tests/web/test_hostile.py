@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -36,6 +37,7 @@ OWN_STRINGS = (
     "&lt;script&gt;",
     "a\x00b\x1b[31m",
 )
+_CLIENTS = count()
 ROUTES = (
     "/{}",
     "/stories/{}",
@@ -47,7 +49,14 @@ ROUTES = (
     "/newsletters/{}",
     "/newsletters/weekly/{}",
     "/newsletters/{}/1",
+    "/newsletters/{}.atom",
     "/unsubscribe/{}",
+    "/subscribe?newsletter={}",
+    "/confirm/{}",
+    "/preferences/{}",
+    "/preferences/{}/data",
+    "/preferences/{}/erase",
+    "/letters/{}",
     "/static/{}",
     "/search?q={}",
     "/search?q=gas&before={}",
@@ -202,7 +211,7 @@ async def ask(app: ASGIApp, target: bytes) -> Answer:
         "root_path": "",
         "query_string": query,
         "headers": [(b"host", b"wire.example.org")],
-        "client": ("127.0.0.1", 1),
+        "client": (f"10.{next(_CLIENTS) % 65536 >> 8}.{next(_CLIENTS) % 256}.1", 1),  # each network may try some links
         "server": ("127.0.0.1", 8000),
     }
     await app(scope, receive, send)  # type: ignore[arg-type]
@@ -260,9 +269,11 @@ def test_no_attack_of_the_lists_gets_anywhere(own_site: SampleSite) -> None:
 
 
 def test_reading_every_page_changes_no_row(own_site: SampleSite) -> None:
-    before = own_site.rows()
     app = create_app(own_site.context)
     with TestClient(app, base_url=BASE) as client:
+        client.post("/subscribe", data={"email": "new@reader.example", "newsletter": "weekly"})
+        confirm, preferences = own_site.confirm_path(), own_site.preferences_path()
+        edition, before = own_site.newsletters.slot("weekly").edition.id, own_site.rows()
         for route in app.routes:
             path = route.path  # type: ignore[attr-defined]
             for name, value in (
@@ -274,6 +285,8 @@ def test_reading_every_page_changes_no_row(own_site: SampleSite) -> None:
                 path = path.replace(name, value)
             path = path.replace("{newsletter_id}", "weekly").replace("{format}", "atom").replace("{name}", "japan.atom")
             path = path.replace("/unsubscribe/{token}", own_site.unsubscribe_path())
+            path = path.replace("/confirm/{token}", confirm).replace("/preferences/{token}", preferences)
+            path = path.replace("/letters/{token}", f"/letters/{own_site.signer.letter_token(edition, 1)}")
             assert "{" not in path
             for method in ("GET", "HEAD"):
                 assert client.request(method, path).status_code == 200, path

@@ -312,13 +312,23 @@ def test_an_archive_outlives_its_newsletter(own_site: SampleSite) -> None:
 
 
 @pytest.mark.parametrize("path", ["/newsletters", "/newsletters/weekly"])
-def test_pages_of_newsletters_say_when_they_come_and_whom_to_ask_for_them(own_site: SampleSite, path: str) -> None:
+def test_pages_of_newsletters_say_when_they_come_and_how_to_get_them(own_site: SampleSite, path: str) -> None:
     with TestClient(create_app(own_site.context), base_url=BASE) as client:
         html = client.get(path).text
         assert "Mondays at 07:30 (Paris)" in html
-        assert 'by mail, write to <a href="mailto:desk@wire.example.org">desk@wire.example.org</a>.' in html
-        own_site.settings = replace(own_site.settings, site=replace(SITE, contact=None))
-        assert "by mail, ask those who run this site." in client.get(path).text
+        assert '<a href="/subscribe">Get' in html
+
+
+def test_the_issues_of_a_newsletter_are_a_feed(client: TestClient) -> None:
+    assert 'type="application/atom+xml"' in client.get("/newsletters/weekly").text
+    feed = client.get("/newsletters/weekly.atom")
+    assert feed.headers["content-type"] == "application/atom+xml; charset=utf-8"
+    assert "Issue one" in feed.text
+    assert "For you alone" not in feed.text
+    assert "unsubscribe.invalid" not in feed.text
+    again = client.get("/newsletters/weekly.atom", headers={"If-None-Match": feed.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert client.get("/newsletters/weakly.atom").status_code == 404
 
 
 def test_a_feed_taken_out_leaves_its_stories_under_its_id(own_site: SampleSite) -> None:

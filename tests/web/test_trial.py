@@ -22,7 +22,7 @@ def templates(tmp_path: Path) -> Path:
 
 def test_the_shipped_templates_are_all_tried_and_sound(templates: Path) -> None:
     try_pages(None)
-    parts = {"base.html", "_stories.html"}
+    parts = {"base.html", "_fields.html", "_stories.html"}
     assert {file.name for file in templates.glob("*.html")} == {name for name, _ in PAGES} | parts
 
 

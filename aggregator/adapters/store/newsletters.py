@@ -161,6 +161,12 @@ class SqlNewsletterStore:
         with self._database.read() as connection:
             return [IssueSummary(**row) for row in connection.execute(below.limit(limit)).mappings()]
 
+    def latest(self, newsletter_id: str, limit: int) -> Sequence[Issue]:
+        """Issues of its own Edition with all they hold, the newest first, without what each told."""
+        query = select(issues).where(_is_own(newsletter_id)).order_by(issues.c.number.desc()).limit(limit)
+        with self._database.read() as connection:
+            return [_issue(row, ()) for row in connection.execute(query).mappings()]
+
     def issue(self, newsletter_id: str, number: int) -> Issue | None:
         """The Issue of its own Edition with that number, or None."""
         return self._issue(_is_own(newsletter_id), issues.c.number == number)

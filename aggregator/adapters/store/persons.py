@@ -24,18 +24,23 @@ from aggregator.adapters.store.mail_tables import (
     suppressions,
 )
 from aggregator.adapters.store.notices import queue_notice
+from aggregator.adapters.store.signups import settle_choices
 from aggregator.adapters.store.subscribers import (
     cancel_waiting,
     end_subscription,
     read_subscription,
     whole_subscription,
 )
-from aggregator.adapters.store.suppressions import add_suppression
+from aggregator.adapters.store.suppressions import add_suppression, lift_suppressions
 from aggregator.model.consent import Act, Evidence, Suppression, SuppressionReason
 from aggregator.model.delivery import Subscriber, SubscriptionState
+from aggregator.model.edition import Choices
+from aggregator.model.newsletter import Newsletter
 from aggregator.model.person import DisabledReader, KeptBounce, KeptDelivery, KeptNotice, Person, PersonalData
+from aggregator.ports import Runs
 
 FORGOTTEN = Evidence(source="erased")
+_CONFIRMED = SubscriptionState.CONFIRMED
 DISABLED = "disabled"
 """The kind of a notice that says that mail came back."""
 Kept = TypeVar("Kept", KeptDelivery, KeptBounce, KeptNotice)
@@ -92,6 +97,31 @@ class SqlPersonStore:
             add_suppression(connection, key, SuppressionReason.FORGOTTEN.value, now)
             connection.execute(update(suppressions).where(suppressions.c.key == key).values(note=""))
         return True
+
+    def prefer(
+        self,
+        subscriber_id: int,
+        newsletter: Newsletter,
+        choices: Choices,
+        evidence: Evidence,
+        now: datetime,
+        *,
+        keys: Collection[str],
+        runs: Runs,
+        last_seq: int,
+    ) -> Act | None:
+        """Give a reader a newsletter as they chose, from where they stand; what they did, None for nothing."""
+        with self._database.write_ledger() as connection:
+            person = _person(connection, subscribers.c.id == subscriber_id)
+            present = person.subscription(newsletter.id) if person else None
+            if person is None or (present and present.state is _CONFIRMED and present.choices == choices):
+                return None
+            act = Act.CHANGED if present and present.state is _CONFIRMED else Act.CONFIRMED
+            settle_choices(connection, subscriber_id, newsletter, choices, evidence, now, runs=runs, last_seq=last_seq)
+            note_consents(connection, [subscriber_id], newsletter.id, act, evidence, now)
+            if act is Act.CONFIRMED:
+                lift_suppressions(connection, keys)
+        return act
 
     def disabled(self) -> Sequence[DisabledReader]:
         """Everybody whose mail came back too often, in order of arrival."""

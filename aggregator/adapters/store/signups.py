@@ -93,7 +93,7 @@ class SqlSignUpStore:
                 return ConfirmOutcome.ALREADY
             choices = item.choices or _present_choices(connection, asked.subscriber_id, newsletter.id)
             settle_choices(
-                connection, asked.subscriber_id, newsletter, choices, evidence.source, now, runs=runs, last_seq=last_seq
+                connection, asked.subscriber_id, newsletter, choices, evidence, now, runs=runs, last_seq=last_seq
             )
             note_consents(connection, [asked.subscriber_id], newsletter.id, Act.CONFIRMED, evidence, now)
             lift_suppressions(connection, keys)
@@ -140,20 +140,33 @@ def settle_choices(
     subscriber_id: int,
     newsletter: Newsletter,
     choices: Choices,
-    source: str,
+    evidence: Evidence,
     now: datetime,
     *,
     runs: Runs,
     last_seq: int,
 ) -> None:
-    """Confirm a person's subscription, new or old, with the Edition that brings what they chose."""
+    """Confirm a person's subscription, new or old, with the Edition that brings what they chose; since when it stands,
+    and by what consent, stays as it is for who has it already."""
     due_at = runs(choices.applied(newsletter))[0]
     edition_id = place(connection, newsletter, choices, subscriber_id, due_at=due_at, last_seq=last_seq)
-    values = {"edition_id": edition_id, "state": _CONFIRMED, "consent_source": source, "changed_at": now}
     row = upsert(subscriptions).values(
-        subscriber_id=subscriber_id, newsletter_id=newsletter.id, created_at=now, **values
+        subscriber_id=subscriber_id,
+        newsletter_id=newsletter.id,
+        edition_id=edition_id,
+        state=_CONFIRMED,
+        consent_source=evidence.source,
+        created_at=now,
+        changed_at=now,
     )
-    connection.execute(row.on_conflict_do_update(index_elements=["subscriber_id", "newsletter_id"], set_=values))
+    others = subscriptions.c.state != _CONFIRMED
+    taken = {name: row.excluded[name] for name in ("edition_id", "state", "consent_source", "changed_at")}
+    connection.execute(
+        row.on_conflict_do_update(index_elements=["subscriber_id", "newsletter_id"], set_=taken, where=others)
+    )
+    connection.execute(
+        update(subscriptions).where(*of_reader(subscriber_id, newsletter.id)).values(edition_id=edition_id)
+    )
 
 
 # --- a form ---------------------------------------------------------------------------------------
@@ -287,6 +300,7 @@ def _asked(connection: Connection, notice: Row[Any]) -> AskedFor:
         nonce=notice.facts["nonce"],
         language=notice.facts.get("language", ""),
         message_id=notice.message_id,
+        asked_at=notice.created_at,
         newsletters=tuple(
             Asked(newsletter_id=id_, is_done=id_ in done, choices=None if choices is None else Choices(**choices))
             for id_, choices in asked.items()
