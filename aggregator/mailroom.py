@@ -32,7 +32,7 @@ from aggregator.flows.delivering.lettering import sample_letter, send_test
 from aggregator.flows.delivering.noting import DeliverPorts
 from aggregator.flows.holding import HoldPorts, cancel, pause, resend_uncertain, resume
 from aggregator.flows.notify import NotifyPorts, notify
-from aggregator.model.delivery import DeliveryReport, SendResult
+from aggregator.model.delivery import Delivery, DeliveryReport, SendResult
 from aggregator.model.edition import Draft
 from aggregator.model.newsletter import Issue
 from aggregator.model.sending import Held
@@ -58,7 +58,9 @@ class Mailroom:
         stopping: Event,
         plans: Callable[[], Plans],
         current: Callable[[], Settings],
+        refused: Callable[[Delivery, SendResult], object],
     ) -> None:
+        """`refused` is told of each letter that a server refused."""
         self.newsletters = SqlNewsletterStore(database)
         self.subscribers = SqlSubscriberStore(database)
         self.deliveries = SqlDeliveryStore(database)
@@ -67,6 +69,7 @@ class Mailroom:
         self.notices = SqlNoticeStore(database)
         self.mailer, self.postman = _mailer(settings), _mailer(settings)  # one caller each: letters, and notices
         self._pacing: PaceKeeper | None = None
+        self._refused = refused
         self._stories, self._facts = SqlStoryStore(database), SqlFactStore(database)
         self._clock, self._stopping, self._plans, self._settings = clock, stopping, plans, current
 
@@ -176,7 +179,11 @@ class Mailroom:
         self.recover()
         self.holds.park(self._clock.now())
         ports = DeliverPorts(
-            deliveries=self.deliveries, newsletters=self.newsletters, mailer=self.mailer, clock=self._clock
+            deliveries=self.deliveries,
+            newsletters=self.newsletters,
+            mailer=self.mailer,
+            clock=self._clock,
+            refused=self._refused,
         )
         plan, worker = self._plans().deliver, self.places.mine()
         if self._pacing is None or (self._pacing.limits, self._pacing.worker) != (plan.limits, worker):

@@ -12,6 +12,7 @@ from aggregator.adapters.mail_pipe import STDIN, MailPipe
 from aggregator.adapters.maildir import Maildir, is_maildir
 from aggregator.adapters.store.bounces import SqlBounceStore
 from aggregator.adapters.store.engine import Database
+from aggregator.adapters.store.holds import SqlHoldStore
 from aggregator.adapters.store.subscribers import SqlSubscriberStore
 from aggregator.errors import TokenError, UsageError
 from aggregator.flows.bounce import BouncePlan, BouncePorts, count_refusal, read_box, take, undo
@@ -36,6 +37,7 @@ class Returns:
             whose=signer.read_bounce,
             leaving=signer.read_unsubscribe_address,
             suppression_keys=keys,
+            hold=SqlHoldStore(database).hold,
         )
 
     def read(self, box: BounceBox) -> BounceReport:

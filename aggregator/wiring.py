@@ -97,6 +97,7 @@ class Runtime:
         self._limits: Polling | None = None
         self._follows = False
         self.plans, self.settings = Plans(settings, self.signer), settings
+        self.returns = Returns(self.database, clock=self.clock, signer=self.signer, keys=Pseudonyms(secrets).addresses)
         self.mail = Mailroom(
             self.database,
             settings,
@@ -104,8 +105,8 @@ class Runtime:
             stopping=self.stopping,
             plans=lambda: self.plans,
             current=lambda: self.settings,
+            refused=self.returns.refused,
         )
-        self.returns = Returns(self.database, clock=self.clock, signer=self.signer, keys=Pseudonyms(secrets).addresses)
         self.readers = Readers(
             self.database, pseudonyms=Pseudonyms(secrets), clock=self.clock, settings=lambda: self.settings
         )
@@ -117,11 +118,11 @@ class Runtime:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.interrupt()
+        self.mail.places.leave()
         self.database.close()
 
     def let_go(self) -> None:
         """Begin nothing new: what is under way ends where it can."""
-        self.mail.places.leave()
         self.stopping.set()
         if self._fetcher is not None:
             self._fetcher.close()

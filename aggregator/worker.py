@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from aggregator.adapters.jobs_embedded import EmbeddedJobs
-from aggregator.errors import BusyError, StoreError
+from aggregator.errors import BoxError, BusyError, StoreError
 from aggregator.model.feed import FeedState
 from aggregator.model.poll import RefreshReport
 from aggregator.steps.folding.verify import TEXT_DAYS
@@ -110,6 +110,10 @@ class Worker:
                 return
             self._has_place = True
         self.begin()
+        try:
+            place.enter_context(self._runtime.returns.listening(self._runtime.settings))
+        except BoxError as error:  # letters go all the same, and what comes back waits where it is
+            log.error("bounces.not_taken_in", error=str(error))
 
     def begin(self) -> None:
         """Have the database follow feeds.yaml, and name what workers now gone left in doubt; only for who leads."""

@@ -29,6 +29,7 @@ from aggregator.model.bounce import (
 )
 from aggregator.model.consent import Evidence
 from aggregator.model.delivery import Delivery, SendResult
+from aggregator.model.sending import Hold
 from aggregator.ports import BounceBox, BounceStore, Clock, SubscriberStore
 from aggregator.steps.bounces.classify import read_bounce, unnamed
 from aggregator.steps.bounces.refusals import refused
@@ -63,11 +64,13 @@ class BouncePorts:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BouncePlan:
     """How addresses are read: `whose` gives a Delivery's id, `leaving` (subscriber id, newsletter id), and both raise
-    TokenError. `suppression_keys`: what an address is suppressed under, and may be, the first from now on."""
+    TokenError. `suppression_keys`: what an address is suppressed under, and may be, the first from now on. `hold`: hold
+    letters back, and say whether they were not."""
 
     whose: Callable[[str], int]
     leaving: Callable[[str], tuple[int, str]]
     suppression_keys: Callable[[str], Sequence[str]]
+    hold: Callable[[Hold], bool]
 
 
 @dataclass(slots=True)
@@ -258,13 +261,17 @@ def _kept_status(recipient: BouncedRecipient) -> str:
 
 
 def _pardon_faulty_run(ports: BouncePorts, plan: BouncePlan, delivery: Delivery, reading: _Reading) -> None:
-    """Once a run turns out to be our relay's fault, what its bounces led to is taken back."""
+    """Once a run turns out to be our relay's fault, what its bounces led to is taken back, and the rest of it waits for
+    a person."""
     fault = relay_fault(ports.bounces.run(delivery.issue_id))
     if fault is None:
         return
     now = ports.clock.now()
     reading.faults[f"{delivery.newsletter_id} {delivery.issue_number}: {fault}"] = None
     pardoned = ports.bounces.pardon(delivery.issue_id)
+    if pardoned and plan.hold(Hold(newsletter_id=delivery.newsletter_id, issue_id=delivery.issue_id, since=now)):
+        cure = f"aggregator newsletters resume {delivery.newsletter_id} {delivery.issue_number}"
+        log.error("deliver.held", newsletter_id=delivery.newsletter_id, number=delivery.issue_number, cure=cure)
     for subscriber_id, email in pardoned.items():
         if score(ports.bounces.history(subscriber_id), now) <= LIMIT:
             ports.bounces.enable(subscriber_id, plan.suppression_keys(email), now)

@@ -115,7 +115,7 @@ def test_a_maildir_is_read_and_what_cannot_be_read_is_named(post: Post) -> None:
 
 
 def test_a_folder_on_an_imap_server_is_read(post: Post) -> None:
-    box = {1: Message(raw=post.report("ana", "5.2.2")), 2: Message(raw=post.report("bob", "4.4.7"))}
+    box = {1: Message(raw=post.report("ana", "5.2.2")), 2: Message(raw=post.report("bob", "4.4.1"))}
     with ImapServer(folders={"INBOX": box}, password="p@ss word") as imap:
         post.wire.env["AGGREGATOR_BOUNCES_URL"] = f"imap://wire:p%40ss%20word@127.0.0.1:{imap.port}/INBOX?tls=none"
         assert post.wire.run("bounces", "read").stdout == "1 hard, 1 soft\n"

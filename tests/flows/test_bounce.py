@@ -11,6 +11,7 @@ from aggregator.errors import NotFoundError, StoreError, UsageError
 from aggregator.flows.bounce import MOST_OF_ONE, BouncePlan, BouncePorts, about, count_refusal, read_box, take, undo
 from aggregator.model.bounce import BouncedRecipient, BounceKind, BounceReading, BounceReport, BoxedMail
 from aggregator.model.delivery import Delivery, DeliveryState, SendResult, Subscriber, SubscriptionState
+from aggregator.model.sending import Hold
 from aggregator.steps.bouncing import score
 from aggregator.steps.signing import Signer
 from tests.bounce_fakes import ListedBox, MemoryBounceStore, key_of, keys_of, settle_all
@@ -28,13 +29,21 @@ HARD, SOFT = BounceReport(hard=1), BounceReport(soft=1)
 class World:
     store: MemoryBounceStore = field(default_factory=MemoryBounceStore)
     clock: FrozenClock = field(default_factory=FrozenClock)
+    held: list[Hold] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.store.sync([WEEKLY, DAILY], lambda newsletter: (START, START), 0)
         self.ports = BouncePorts(bounces=self.store, subscribers=self.store, clock=self.clock)
         self.plan = BouncePlan(
-            whose=SIGNER.read_bounce, leaving=SIGNER.read_unsubscribe_address, suppression_keys=keys_of
+            whose=SIGNER.read_bounce,
+            leaving=SIGNER.read_unsubscribe_address,
+            suppression_keys=keys_of,
+            hold=self.hold,
         )
+
+    def hold(self, hold: Hold) -> bool:
+        self.held.append(hold)
+        return len(self.held) == 1
 
     def send(self, *emails: str, newsletter_id: str = "weekly", result: SendResult = ACCEPTED) -> list[Delivery]:
         """The letters of one more Issue, each with this result."""
@@ -199,7 +208,7 @@ def test_a_letter_that_is_only_late_has_not_come_back(world: World) -> None:
     (letter,) = world.send("ada@think.example")
     assert world.back(letter, fields("delayed", "4.4.1")) == SOFT
     assert world.delivery(letter.id) is DeliveryState.ACCEPTED
-    assert world.back(letter, fields("failed", "4.4.7")) == SOFT
+    assert world.back(letter, fields("failed", "4.4.7")) == HARD
     assert world.delivery(letter.id) is DeliveryState.BOUNCED
 
 
@@ -288,6 +297,7 @@ def test_a_run_that_comes_back_counts_against_nobody(world: World) -> None:
     assert set(world.states().values()) == {"confirmed"}
     scored = {bounce.delivery_id for bounce in world.store.bounces(99) if bounce.scored}
     assert not scored & {letter.id for letter in letters}
+    assert world.held == [Hold(newsletter_id="weekly", issue_id=letters[0].issue_id, since=world.clock.now())]
 
 
 def test_who_has_too_many_of_other_runs_stays_disabled_when_one_is_pardoned(world: World) -> None:

@@ -50,6 +50,7 @@ class World:
             self.mailer.answers_to[f"{name}@reader.example"] = results if isinstance(results, list) else [results]
 
     def deliver(self) -> DeliveryReport:
+        """Send what is due."""
         return deliver(self.ports, self.plan, pacing=self.pacing)
 
     def recover(self) -> int:
@@ -674,3 +675,28 @@ def test_a_test_to_no_address_is_refused(world: World) -> None:
     with pytest.raises(UsageError, match=r"'desk' is not an e-mail address"):
         send_test(world.mailer, world.plan, issue, "desk")
     assert (world.mailer.sent, world.mailer.closed) == ([], 0)
+
+
+def test_who_counts_bounces_is_told_of_each_refusal_once_it_is_noted(world: World) -> None:
+    told: list[tuple[str, str]] = []
+    refusal = SendResult(state=DeliveryState.REFUSED, reply="550 5.1.1 unknown", code=550)
+
+    def refused(delivery: Delivery, result: SendResult) -> None:
+        assert world.row("bob").state is DeliveryState.REFUSED, "it is on disk"
+        told.append((delivery.subscriber.email, result.reply))
+
+    world.ports = replace(world.ports, refused=refused)
+    world.queue("ana", "bob")
+    world.script(bob=refusal)
+    assert world.deliver() == DeliveryReport(accepted=1, refused=1)
+    assert told == [("bob@reader.example", "550 5.1.1 unknown")]
+
+
+def test_a_refusal_that_cannot_be_counted_stops_nothing(world: World) -> None:
+    def refused(delivery: Delivery, result: SendResult) -> None:
+        raise StoreError("the database is away")
+
+    world.ports = replace(world.ports, refused=refused)
+    world.queue("ana", "bob")
+    world.script(ana=SendResult(state=DeliveryState.REFUSED, reply="550 5.1.1 unknown", code=550))
+    assert world.deliver() == DeliveryReport(accepted=1, refused=1)

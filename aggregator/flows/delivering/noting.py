@@ -40,6 +40,8 @@ class DeliverPorts:
     newsletters: NewsletterStore
     mailer: Mailer
     clock: Clock
+    refused: Callable[[Delivery, SendResult], object] = lambda delivery, result: None
+    """Told of each letter that a server refused, once that is on disk: it counts as one that came back would."""
 
 
 @dataclass(slots=True)
@@ -142,6 +144,8 @@ def _note(run: Run, exchanged: Exchanged) -> None:
         run.counts[result.state] += 1
         event = "deliver.claim_lost" if delivery.id in exchanged.lost else "deliver.settled"
         log.info(event, delivery_id=delivery.id, issue_id=delivery.issue_id, state=result.state.value, code=result.code)
+        if result.state is DeliveryState.REFUSED and delivery.id not in exchanged.lost:
+            _tell_refused(run, delivery, result)
     if run.paused is None and any(item.result.policy for item in settled):
         try:
             _slow_down(run, settled)
@@ -151,6 +155,13 @@ def _note(run: Run, exchanged: Exchanged) -> None:
         if run.paused:
             log.error("deliver.paused", reason=run.paused)
     run.counts[DeliveryState.CANCELLED] += sum(row.state is DeliveryState.CANCELLED for row in exchanged.claimed)
+
+
+def _tell_refused(run: Run, delivery: Delivery, result: SendResult) -> None:
+    try:
+        run.ports.refused(delivery, result)
+    except StoreError as error:  # the refusal stands; that it counts is told again by the next one
+        log.error("deliver.refusal_not_counted", delivery_id=delivery.id, error=str(error))
 
 
 def _slow_down(run: Run, settled: list[Settlement]) -> None:
