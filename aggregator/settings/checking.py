@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from aggregator.errors import Problem
-from aggregator.settings.document import LATER, Document, keys_of
+from aggregator.settings.document import Document, keys_of
 from aggregator.settings.yamltext import Path, YamlText, plain_key
 from aggregator.urls import canonical_url
 
@@ -106,8 +106,6 @@ def _missing(path: Path, root: type[BaseModel]) -> str:
 
 def _unknown_key(path: Path, root: type[BaseModel]) -> str:
     name = str(path[-1])
-    if name in LATER:
-        return LATER[name]
     known = keys_of(_model_at(path[:-1], root))
     near = get_close_matches(name.lower(), known, n=1, cutoff=0.5)
     return "unknown key; " + (f'did you mean "{near[0]}"?' if near else f"known here are {', '.join(known)}")

@@ -29,6 +29,7 @@ from aggregator.settings.fields import (
     Day,
     Domain,
     Duration,
+    Holiday,
     Language,
     Line,
     Mailbox,
@@ -36,6 +37,7 @@ from aggregator.settings.fields import (
     Port,
     PrivateHost,
     QueryText,
+    QuietText,
     ScheduleText,
     Size,
     Slug,
@@ -56,6 +58,7 @@ from aggregator.settings.wordlists import (
     Words,
 )
 
+HOUR = timedelta(hours=1)
 SCHEMA_FILE = Path(__file__).with_name("feeds.schema.json")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _OURS = {"host", "connection", "content-length", "transfer-encoding", "if-none-match", "if-modified-since"}
@@ -243,9 +246,28 @@ class NewsletterSection(Section):
     when_empty: Literal["skip", "send"] = Field(default="skip", description="What happens when there is nothing new.")
     reply_to: Mailbox | None = Field(default=None, description="Where answers go.")
     language: Language | None = Field(default=None, description="Its language; the site's when not given.")
+    local: bool = Field(default=False, description="It comes by each reader's clock, where they told their time zone.")
+    quiet: QuietText | None = Field(default=None, description="Hours in which none goes out; it waits for their end.")
+    holidays: Annotated[list[Holiday], Empty, AfterValidator(distinct)] = Field(
+        default=[], description="Days on which none goes out, of every year or of one."
+    )
+    approval: Annotated[timedelta, Duration("1m", "30d")] | None = Field(
+        default=None, description="How long an issue waits for a person to approve it."
+    )
+    at_deadline: Literal["send", "hold"] = Field(default="send", description="What becomes of one nobody approved.")
+    uncertain: Literal["leave", "resend"] = Field(
+        default="leave", description="What becomes of a letter that the server may have or not."
+    )
+    rate: Annotated[Rate, PerTime()] | None = Field(default=None, description="The most of its letters.")
 
     def value(self, site: Site) -> Newsletter:
-        own = {"timezone": self.timezone or site.timezone, "language": self.language or site.language}
+        own = {
+            "timezone": self.timezone or site.timezone,
+            "language": self.language or site.language,
+            "holidays": tuple(self.holidays),
+            "approval": int(self.approval.total_seconds()) if self.approval else None,
+            "rate": max(1, int(self.rate.letters * HOUR / self.rate.span)) if self.rate else None,
+        }
         return Newsletter(**{**dict(self), **own})
 
 
@@ -290,8 +312,6 @@ SECTIONS: dict[str, type[Section]] = {
     "channels": ChannelSection,
     "newsletters": NewsletterSection,
 }
-LATER = {"local": "each subscriber's own time zone is not supported yet; remove this key"}
-"""Keys the documentation names that this version does not have."""
 
 
 def keys_of(section: type[BaseModel]) -> list[str]:

@@ -18,7 +18,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from aggregator.errors import QueryError
 from aggregator.model.pace import Rate
 from aggregator.query.grammar import parse_query
-from aggregator.schedule import parse_schedule
+from aggregator.schedule import parse_holiday, parse_quiet, parse_schedule
 from aggregator.settings.addresses import read_address
 from aggregator.subject import slug
 
@@ -168,6 +168,11 @@ def _schedule(text: str) -> str:
     return str(parse_schedule(text))
 
 
+def _quiet(text: str) -> str:
+    start, end = parse_quiet(text)
+    return f"{start:%H:%M}-{end:%H:%M}"
+
+
 def _tag(text: str) -> str:
     namespace, colon, name = text.partition(":")
     right = f"{slug(namespace)}:{slug(name)}"
@@ -256,7 +261,15 @@ Country = Annotated[str, AfterValidator(_country), _shown("^[A-Za-z]{2}$", "FR",
 Language = Annotated[str, AfterValidator(_language), _shown("^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", "fr", "pt-BR")]
 TimeZone = Annotated[str, AfterValidator(_zone), _shown("^[A-Za-z]", "Europe/Paris", "UTC")]
 QueryText = Annotated[str, AfterValidator(_query), Field(examples=['country:jp OR "Kuril Islands"'])]
-ScheduleText = Annotated[str, AfterValidator(_schedule), _shown("[0-9]{1,2}:[0-9]{2}", "mon 07:30", "monthly 1 07:30")]
+ScheduleText = Annotated[
+    str, AfterValidator(_schedule), _shown("^each$|[0-9]{1,2}:[0-9]{2}", "mon 07:30", "monthly 1 07:30", "each")
+]
+QuietText = Annotated[
+    str, AfterValidator(_quiet), _shown("^[0-9]{1,2}:[0-9]{2} *- *[0-9]{1,2}:[0-9]{2}$", "22:00-07:00")
+]
+Holiday = Annotated[
+    str, AfterValidator(parse_holiday), _shown("^([0-9]{4}-)?[0-9]{2}-[0-9]{2}$", "12-25", "2026-04-06")
+]
 TagName = Annotated[str, AfterValidator(_tag), _shown("^[a-z][a-z0-9-]*:[^ ]+$", "topic:energy", "publisher:ifri")]
 WebAddress = Annotated[str, AfterValidator(_web_address), _shown("^https?://", "https://www.example.org/rss.xml")]
 BaseUrl = Annotated[str, AfterValidator(_base_url), _shown("^https?://[^?#]+$", "https://wire.example.org")]

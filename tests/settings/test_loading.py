@@ -98,6 +98,23 @@ def test_the_least_file_has_the_defaults(tmp_path: Path) -> None:
 FEED = "feeds:\n  - {id: a, name: A, url: 'https://a.example/', %s}\n"
 RULE = "tags:\n  - {tag: topic:x, when: %s}\n"
 CHANNEL = "channels:\n  - {id: x, title: X, %s}\n"
+
+
+def test_a_newsletter_says_when_it_rests_who_approves_it_and_how_fast_it_goes(tmp_path: Path) -> None:
+    (tmp_path / "feeds.yaml").write_text(
+        "site: {title: T, base_url: 'https://t.example', timezone: Asia/Tokyo}\nnewsletters:\n"
+        "  - {id: n, title: N, schedule: each, from: a@b.example, local: true, quiet: '22:00 - 7:00',\n"
+        "     holidays: ['12-25', '2026-04-06'], approval: 4h, at_deadline: hold, uncertain: resend, rate: 600/h}\n"
+        "  - {id: m, title: M, schedule: daily 07:30, from: a@b.example, rate: 12/d}\n"
+    )
+    letter, slow = load_settings(tmp_path / "feeds.yaml", {}).newsletters
+    assert (letter.schedule, letter.local, letter.quiet) == ("each", True, "22:00-07:00")
+    assert letter.holidays == ("12-25", "2026-04-06")
+    assert (letter.approval, letter.at_deadline, letter.uncertain, letter.rate) == (14_400, "hold", "resend", 600)
+    assert (slow.local, slow.holidays, slow.approval, slow.at_deadline) == (False, (), None, "send")
+    assert (slow.uncertain, slow.rate) == ("leave", 1)
+
+
 LETTER = "newsletters:\n  - {id: n, title: N, schedule: daily 07:30, from: a@b.example, %s}\n"
 
 CASES = [  # the mark § stands before the place that the message has to name
@@ -160,7 +177,12 @@ CASES = [  # the mark § stands before the place that the message has to name
     (CHANNEL % "formats: [§atm]", "channels[0].formats[0]", 'mean "atom"'),
     (CHANNEL % "size: §0", "channels[0].size", "greater"),
     (LETTER % "timezone: §Europe/Pari", "newsletters[0].timezone", "Europe/Paris"),
-    (LETTER % "§local: true", "newsletters[0].local", "yet"),
+    (LETTER % "quiet: §night", "newsletters[0].quiet", '"22:00-07:00"'),
+    (LETTER % 'holidays: ["12-25", §"13-25"]', "newsletters[0].holidays[1]", "is a day of the calendar"),
+    (LETTER % "approval: §soon", "newsletters[0].approval", "30m"),
+    (LETTER % "at_deadline: §wait", "newsletters[0].at_deadline", "hold"),
+    (LETTER % "uncertain: §hope", "newsletters[0].uncertain", "resend"),
+    (LETTER % "rate: §fast", "newsletters[0].rate", "600/h"),
     (LETTER % "group_by: §topics", "newsletters[0].group_by", 'mean "topic"'),
     (
         "newsletters:\n  - {id: n, title: N, schedule: §'mno 07:30', from: a@b.org}\n",
