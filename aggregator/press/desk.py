@@ -41,9 +41,12 @@ class Desk:
         self._foreign = _family(site.language) != tongue.family
 
     def story(self, story: Story, heading: str) -> StoryView:
-        """The Story by its head; a tag that the heading or the kind already says is not repeated."""
-        head, at = story.head, self._place(story.head)
-        language = self._language(head)
+        """The Story by its head, or by its first entry in the reader's language where there is one: a translation tells
+        the same. A tag that the heading or the kind already says is not repeated."""
+        own = self._tongue.family
+        head = next((entry for entry in story.entries if _family(self._language(entry)) == own), story.head)
+        at = self._place(head)
+        language = self._language(head) if _family(self._language(head)) != own else ""
         tongue = tongue_of(language) if language else None
         text = shown(excerpt(head, MAX_EXCERPT))
         title = shown(head.title) or cut(text, MAX_TITLE) or self._words.untitled
@@ -66,11 +69,10 @@ class Desk:
         """The section's, a country by its name in the reader's language where that is not the site's."""
         return self._text(Tag(name=section.tag, origin="person", label=section.heading))
 
-    def _language(self, head: Entry) -> str:
-        """What it is written in, when that is not the reader's language."""
-        feed = self._feeds.get(head.feed_id)
-        language = head.language or (feed and feed.language) or ""
-        return language if language and _family(language) != self._tongue.family else ""
+    def _language(self, entry: Entry) -> str:
+        """What it is written in, as far as that is known."""
+        feed = self._feeds.get(entry.feed_id)
+        return entry.language or (feed and feed.language) or ""
 
     def _tags(self, story: Story, said: Collection[str]) -> tuple[str, ...]:
         tags = sorted(
@@ -88,7 +90,7 @@ class Desk:
         return shown(tag.text)
 
     def _also_at(self, story: Story, at: PlaceView) -> tuple[PlaceView, ...]:
-        places = dict.fromkeys(self._place(entry) for entry in story.also_at)
+        places = dict.fromkeys(self._place(entry) for entry in story.entries)
         return tuple(place for place in places if place != at)[:MAX_ALSO_AT]
 
     def _place(self, entry: Entry) -> PlaceView:

@@ -178,6 +178,18 @@ def test_texts_in_another_language_say_so_and_run_their_way() -> None:
     assert tree(by_feed).xpath("//h2/@lang") == ["de"]
 
 
+def test_a_translation_into_the_readers_language_is_shown_in_the_place_of_the_original() -> None:
+    original, english = entry("Le gaz", language="fr"), entry("Gas", language="en", feed_id="sud")
+    unknown = entry("Gaz", feed_id="nowhere")
+    told = digest_of([story(1, original, unknown, english)])
+    for language, title, links_to in (("en", "Gas", english), ("fr", "Le gaz", original), ("de", "Le gaz", original)):
+        made = render(told, replace(NEWSLETTER, language=language))
+        assert titles(made) == [title]
+        assert links(made).count(links_to.links[0].href) == 1
+        assert {original.links[0].href, english.links[0].href} <= set(links(made)), "both can be read"
+    assert tree(render(told)).xpath("//h2/@lang") == []
+
+
 @pytest.mark.parametrize(
     ("zone", "letter_zone", "issue", "paper"),
     [
