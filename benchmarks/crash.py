@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -22,6 +23,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any, cast
 
 from aggregator.settings.loading import load_settings
@@ -93,6 +95,7 @@ def campaign(given: argparse.Namespace, ground: Ground) -> Iterator[Outcome]:
     numbers = [int(number) for number in given.workers.split(",") if int(number or 1) > 1]
     yield from crash_plan.workers(numbers, runs, real, **chance)
     yield from crash_plan.endings(given.ends, **chance)
+    yield from crash_plan.full_disks(given.full, **chance)
     modes = cast("list[Mode]", _chosen(given.servers, SERVERS))
     yield from crash_plan.servers(modes, runs, **chance)
 
@@ -114,6 +117,7 @@ def parsed(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=20, help="of each point and kind, by the flows of a worker")
     parser.add_argument("--real", type=int, default=1, help="beside these, by `aggregator worker`")
     parser.add_argument("--ends", type=int, default=20, help="of `aggregator worker` told to end while it sends")
+    parser.add_argument("--full", type=int, default=20, help="whose disk is full for a while")
     parser.add_argument("--recipients", type=int, default=1000)
     parser.add_argument("--connections", type=int, default=4, help="of one worker to the mail server")
     parser.add_argument("--seed", type=int, default=1)
@@ -124,18 +128,19 @@ def parsed(words: Sequence[str] | None = None) -> argparse.Namespace:
     )
     given = parser.parse_args(words)
     if given.quick:
-        given.runs, given.real, given.ends, given.recipients, given.workers = 1, 0, 1, 60, "2"
+        given.runs, given.real, given.ends, given.full, given.recipients, given.workers = 1, 0, 1, 1, 60, "2"
     return given
 
 
 def main() -> None:
     given = parsed()
     folder = given.folder or Path(tempfile.mkdtemp(prefix="crash-", dir=RAM if RAM.is_dir() else None))
-    outcomes, began = list[Outcome](), time.monotonic()
+    outcomes, began, stopping = list[Outcome](), time.monotonic(), Event()
+    signal.signal(signal.SIGTERM, lambda number, frame: stopping.set())
     with ground(folder, given.recipients, given.connections) as everything:
         for outcome in campaign(given, everything):
             outcomes.append(outcome)
-            if given.minutes and time.monotonic() > began + 60 * given.minutes:
+            if stopping.is_set() or (given.minutes and time.monotonic() > began + 60 * given.minutes):
                 break
     print(table(outcomes), file=sys.stderr)
     options = {name: str(value) for name, value in vars(given).items()}

@@ -151,6 +151,14 @@ def endings(runs: int, *, seed: int, recipients: int, perform: Perform) -> Itera
         yield perform(Task(site="queued", crash=Crash(name="told to end", kind="end", delay=delay, real=True)))
 
 
+def full_disks(runs: int, *, seed: int, recipients: int, perform: Perform) -> Iterator[Outcome]:
+    """A disk that is full while letters are sent, and has room again a second later."""
+    most = 500_000 + 2_000 * recipients  # beyond the log of the run, and before the ledger's is written anew
+    for number in range(runs):
+        room = Random(f"{seed} full {number}").randint(most // 3, most)
+        yield perform(Task(site="queued", crash=Crash(name="disk full", kind="full", room=room)))
+
+
 def servers(modes: Sequence[Mode], runs: int, *, seed: int, recipients: int, perform: Perform) -> Iterator[Outcome]:
     """A mail server of each kind, with a worker that lives and, where it takes mail, with one that is killed; readers
     of every fate."""

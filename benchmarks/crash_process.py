@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import time
@@ -83,6 +84,11 @@ class Child:
             os.kill(self.pid, signal.SIGKILL)
             self.await_change(seconds=10)
 
+    def limit(self, octets: int) -> None:
+        """Let it write no file longer than this, as on a disk that is full; 0: any."""
+        most = octets or resource.RLIM_INFINITY
+        resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+
 
 def flows(site: Site, smtp_url: str, asked: str = "") -> Child:
     """A fork that follows feeds.yaml, closes the issues that are due and sends what is; `asked` as in `faults.py`."""
@@ -106,6 +112,7 @@ def _fork(log: Path, work: Callable[[], int]) -> Child:
         descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         for number in (1, 2):
             os.dup2(descriptor, number)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         code = work()
     except BaseException:
         traceback.print_exc()

@@ -18,8 +18,9 @@ from benchmarks.crash_process import Child, flows, worker
 from benchmarks.crash_site import Site
 from benchmarks.smtp_journal import JournalServer, Mode, read_journal
 
-Kind = Literal["kill", "stop", "drop", "enospc", "end", "none"]
-"""What befalls the first worker; `end`: it is asked to (SIGTERM); `none`: the mail server alone is the trouble."""
+Kind = Literal["kill", "stop", "drop", "enospc", "end", "full", "none"]
+"""What befalls the first worker; `end`: it is asked to (SIGTERM); `full`: its disk is, for a while; `none`: the mail
+server alone is the trouble."""
 SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP, "end": signal.SIGTERM}
 REFUSING: frozenset[Mode] = frozenset({"full", "no_tls", "no_login"})
 """A server that is so takes nothing; it is well again when the first workers have given up."""
@@ -35,13 +36,15 @@ ASLEEP = 1.0
 class Crash:
     """What is done to the first of so many workers: `asked` as in `aggregator/faults.py`, or after `delay` seconds.
 
-    `name` and `kind`: where it stands in the tables. `real`: workers are `aggregator worker`, else its flows alone.
+    `name` and `kind`: where it stands in the tables. `room`: octets that fit into a file of its disk. `real`: workers
+    are `aggregator worker`, else its flows alone.
     """
 
     name: str
     kind: Kind
     asked: str = ""
     delay: float = 0.0
+    room: int = 0
     workers: int = 1
     mode: Mode = "good"
     real: bool = False
@@ -104,12 +107,24 @@ def _befall(site: Site, crash: Crash, victim: Child) -> bool:
         return _told(site, crash)
     if crash.kind == "none":
         return True
+    if crash.kind == "full":
+        return _starve(site, crash, victim)
     victim.await_change(seconds=crash.delay)
     at_work = victim.code is None and not at_rest(site)
     if victim.code is None:
         os.kill(victim.pid, SIGNALS[crash.kind])
         victim.await_change(seconds=30)
     return at_work
+
+
+def _starve(site: Site, crash: Crash, victim: Child) -> bool:
+    """Whether the disk was full for it; there is room again after a while, and nobody tells it so."""
+    victim.limit(crash.room)
+    victim.await_change(lambda: "deliver.not_noted" in site.log.read_text("utf-8"), seconds=SETTLING)
+    victim.await_change(seconds=ASLEEP)
+    if victim.code is None:
+        victim.limit(0)
+    return "deliver.not_noted" in site.log.read_text("utf-8")
 
 
 def _told(site: Site, crash: Crash) -> bool:

@@ -204,7 +204,7 @@ def test_reports_name_what_is_not_sound() -> None:
     told = summary(outcomes)
     assert told["unsound"] == [
         {"asked": "send.dot:1=kill", "delay": 0.0, "kind": "kill", "mode": "good", "name": "send.dot"}
-        | {"real": False, "workers": 1, "lost": 1, "doubled": 2, "stuck": 0, "in_doubt": 3, "taken": 1}
+        | {"real": False, "room": 0, "workers": 1, "lost": 1, "doubled": 2, "stuck": 0, "in_doubt": 3, "taken": 1}
         | {"faults": ("a fault",)}
     ]
     assert "| `send.dot` the dot has left us | 2, 3 (1) | 1 | 2 | 0 |" in table(outcomes)
