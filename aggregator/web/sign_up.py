@@ -6,7 +6,7 @@ What a form gets for an answer is the same for every address. Looking at a link 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
@@ -63,7 +63,7 @@ class SignUpPages:
     def _ask(self, request: Request, settings: Settings, form: FormData) -> Response:
         given = {name: _text(form, name) for name in FIELDS}
         ticked = [letter for letter in settings.newsletters if letter.id in form.getlist("newsletter")]
-        asked, faults = _read(given, ticked)
+        asked, faults = _read(given, ticked, settings.newsletters)
         if faults:
             return self._form(given, [letter.id for letter in ticked], faults)
         if _text(form, TRAP):
@@ -164,7 +164,9 @@ class SignUpPages:
         return HTMLResponse(html, status_code=410, headers=PRIVATE)
 
 
-def _read(given: Mapping[str, str], ticked: list[Newsletter]) -> tuple[dict[str, Choices], dict[str, str]]:
+def _read(
+    given: Mapping[str, str], ticked: Sequence[Newsletter], letters: Sequence[Newsletter]
+) -> tuple[dict[str, Choices], dict[str, str]]:
     """What is asked for, by newsletter, and what is wrong, by field; nothing that depends on whose address it is."""
     faults: dict[str, str] = {}
     if len(given["email"]) > LONGEST_ADDRESS or not _LIKE_AN_ADDRESS.fullmatch(given["email"]):
@@ -172,7 +174,7 @@ def _read(given: Mapping[str, str], ticked: list[Newsletter]) -> tuple[dict[str,
     if not ticked:
         faults["newsletter"] = "Please tick at least one."
     asked = {}
-    for letter in ticked:
+    for letter in ticked or letters[:1]:  # a fault is told at once, whatever is to be ticked yet
         chosen = _chosen(given, letter)
         asked[letter.id] = chosen.choices
         faults |= {("frequency" if name == "schedule" else name): fault for name, fault in chosen.faults.items()}

@@ -57,10 +57,10 @@ def base(own_site: SampleSite) -> Iterator[str]:
         yield base
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", [1280, 320])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_fit_their_window_and_obey_their_own_policy(
-    browser: sync_api.Browser, base: str, width: int, scheme: str
+    browser: sync_api.Browser, base: str, own_site: SampleSite, width: int, scheme: str
 ) -> None:
     context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
     page = context.new_page()
@@ -68,7 +68,7 @@ def test_pages_fit_their_window_and_obey_their_own_policy(
     asked: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("request", lambda request: asked.append(request.url))
-    for path in PATHS:
+    for path in (*PATHS, "/subscribe", own_site.preferences_path(), own_site.unsubscribe_path()):
         page.goto(base + path)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
         assert page.locator("h1").count() == 1
@@ -109,6 +109,53 @@ def test_a_reader_without_javascript_can_search_and_leave(
     assert page.locator("h1").inner_text() == "You are unsubscribed"
     assert own_site.states()[0] is SubscriptionState.UNSUBSCRIBED
     context.close()
+
+
+def test_a_reader_without_javascript_subscribes_chooses_leaves_and_takes_it_back(
+    browser: sync_api.Browser, base: str, own_site: SampleSite
+) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{base}/newsletters")
+    page.get_by_role("link", name="by mail").click()
+    page.get_by_label("The week").check()
+    page.get_by_label("Your e-mail address").fill("new@reader.example")
+    page.get_by_text("How often, and about what").click()
+    page.get_by_label("How often", exact=True).select_option("Every day")
+    page.get_by_role("button", name="Subscribe").click()
+    assert page.locator("h1").inner_text() == "Look in your mailbox"
+    page.goto(base + own_site.confirm_path())
+    page.get_by_role("button", name="Subscribe to The week").click()
+    assert page.locator("h1").inner_text() == "You are subscribed"
+    page.get_by_role("link", name="Your preferences").click()
+    page.get_by_text("Change how it comes").click()
+    page.get_by_label("How often", exact=True).select_option("Every week")
+    page.get_by_label("Fri", exact=True).check()
+    page.get_by_label("Mon", exact=True).uncheck()
+    page.get_by_role("button", name="Save").click()
+    assert page.get_by_role("status").inner_text() == "Saved."
+    assert own_site.subscribers.subscriptions("weekly")[2].choices.schedule == "fri 07:30"
+    page.goto(base + own_site.unsubscribe_path())
+    page.get_by_role("button", name="Unsubscribe").click()
+    page.get_by_role("button", name="That was a mistake").click()
+    assert page.get_by_role("status").inner_text() == "You get The week from its next issue on."
+    assert own_site.states() == [SubscriptionState.CONFIRMED] * 3
+    context.close()
+
+
+def test_a_fault_in_a_form_is_tied_to_its_field_and_read_out(browser: sync_api.Browser, base: str) -> None:
+    page = browser.new_page()
+    page.goto(f"{base}/subscribe")
+    page.get_by_role("button", name="Subscribe").press("Enter")
+    field = page.get_by_label("Your e-mail address")
+    told = page.locator(f"#{field.get_attribute('aria-describedby')}")
+    assert (field.get_attribute("aria-invalid"), told.get_attribute("role")) == ("true", "alert")
+    assert told.inner_text().startswith("Please write your e-mail address")
+    unnamed = page.locator("main input:not([type=hidden]), main select").evaluate_all(
+        "all => all.filter(field => !field.labels.length).map(field => field.id)"
+    )
+    assert unnamed == []
+    page.close()
 
 
 def test_links_of_a_letter_work_in_its_sandbox(browser: sync_api.Browser, base: str) -> None:

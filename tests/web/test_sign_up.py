@@ -139,6 +139,7 @@ def test_several_newsletters_are_one_mail_and_a_button_each(site: SampleSite, cl
         ({"email": "x" * 400 + "@reader.example", "newsletter": "weekly"}, "Please write your e-mail address"),
         ({"email": NEW}, "Please tick at least one"),
         ({"email": NEW, "newsletter": "weakly"}, "Please tick at least one"),
+        ({"email": NEW, "timezone": "Asia/Tokio"}, "did you mean Asia/Tokyo?"),
         (FORM | {"timezone": "Asia/Tokio"}, "did you mean Asia/Tokyo?"),
         (FORM | {"frequency": "hourly"}, "a schedule is written like"),
         (FORM | {"language": "tlh"}, "is not a language of ours"),
