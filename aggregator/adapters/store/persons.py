@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, Select, delete, or_, select, update
 
+from aggregator.adapters.store.confirmations import settle_choices
 from aggregator.adapters.store.consents import drop_consents, note_consents, read_consents
 from aggregator.adapters.store.engine import Database
 from aggregator.adapters.store.mail_tables import (
@@ -24,7 +25,6 @@ from aggregator.adapters.store.mail_tables import (
     suppressions,
 )
 from aggregator.adapters.store.notices import queue_notice
-from aggregator.adapters.store.signups import settle_choices
 from aggregator.adapters.store.subscribers import (
     cancel_waiting,
     end_subscription,

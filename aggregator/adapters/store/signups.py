@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, exists, func, insert, select, update
 
+from aggregator.adapters.store.confirmations import WELCOME, confirm_asked, read_asked, states_of
 from aggregator.adapters.store.consents import note_consents
-from aggregator.adapters.store.editions import place
 from aggregator.adapters.store.engine import Database, upsert
 from aggregator.adapters.store.mail_tables import (
     bounces,
@@ -26,17 +26,17 @@ from aggregator.adapters.store.mail_tables import (
     subscriptions,
 )
 from aggregator.adapters.store.notices import queue_notice
-from aggregator.adapters.store.subscribers import of_reader
-from aggregator.adapters.store.suppressions import lift_suppressions, suppressed_among
+from aggregator.adapters.store.suppressions import suppressed_among
 from aggregator.model.consent import Act, Evidence
 from aggregator.model.delivery import SubscriptionState
 from aggregator.model.edition import OWN, Choices
 from aggregator.model.newsletter import Newsletter
-from aggregator.model.signup import Asked, AskedFor, ConfirmOutcome, SignUp, SignUpCounts, SignUpVerdict
+from aggregator.model.signup import AskedFor, ConfirmOutcome, SignUp, SignUpCounts, SignUpVerdict
 from aggregator.ports import Runs
 from aggregator.steps.throttle import DAY, HOUR, MONTH
 
-CONFIRM, WELCOME = "confirm", "welcome"
+CONFIRM = "confirm"
+"""The kind of the mail that asks to confirm."""
 NO_MAIL = ""
 """Stands for the address of a form that led to no mail."""
 _CONFIRMED, _PENDING = SubscriptionState.CONFIRMED.value, SubscriptionState.PENDING.value
@@ -68,8 +68,7 @@ class SqlSignUpStore:
     def asked(self, subscriber_id: int, nonce: str) -> AskedFor | None:
         """What the mail with this nonce asks its reader to confirm; None when nothing is known of it."""
         with self._database.read() as connection:
-            notice = _notice(connection, subscriber_id, nonce)
-            return None if notice is None else _asked(connection, notice)
+            return read_asked(connection, subscriber_id, nonce)
 
     def confirm(
         self,
@@ -84,30 +83,7 @@ class SqlSignUpStore:
     ) -> ConfirmOutcome:
         """Make one subscription of a mail good, once, and lift what `keys` suppress."""
         with self._database.write_ledger() as connection:
-            notice = _notice(connection, asked.subscriber_id, asked.nonce)
-            found = _asked(connection, notice).newsletters if notice is not None else ()
-            item = next((one for one in found if one.newsletter_id == newsletter.id), None)
-            if item is None:
-                return ConfirmOutcome.GONE
-            if item.is_done or _state(connection, asked.subscriber_id, newsletter.id) == _CONFIRMED:
-                return ConfirmOutcome.ALREADY
-            choices = item.choices or _present_choices(connection, asked.subscriber_id, newsletter.id)
-            settle_choices(
-                connection, asked.subscriber_id, newsletter, choices, evidence, now, runs=runs, last_seq=last_seq
-            )
-            note_consents(connection, [asked.subscriber_id], newsletter.id, Act.CONFIRMED, evidence, now)
-            lift_suppressions(connection, keys)
-            queue_notice(
-                connection,
-                WELCOME,
-                email=asked.email,
-                domain=newsletter.domain,
-                now=now,
-                subscriber_id=asked.subscriber_id,
-                newsletter_id=newsletter.id,
-                facts={"language": asked.language},
-            )
-        return ConfirmOutcome.CONFIRMED
+            return confirm_asked(connection, asked, newsletter, evidence, now, keys=keys, runs=runs, last_seq=last_seq)
 
     def expire(self, before: datetime) -> int:
         """Erase what nobody has confirmed since then, with the people of whom nothing else is kept; how many."""
@@ -133,40 +109,6 @@ class SqlSignUpStore:
         with self._database.write_ledger() as connection:
             connection.execute(delete(sign_ups).where(sign_ups.c.at < before))
             connection.execute(delete(notices).where(*done))
-
-
-def settle_choices(
-    connection: Connection,
-    subscriber_id: int,
-    newsletter: Newsletter,
-    choices: Choices,
-    evidence: Evidence,
-    now: datetime,
-    *,
-    runs: Runs,
-    last_seq: int,
-) -> None:
-    """Confirm a person's subscription, new or old, with the Edition that brings what they chose; since when it stands,
-    and by what consent, stays as it is for who has it already."""
-    due_at = runs(choices.applied(newsletter))[0]
-    edition_id = place(connection, newsletter, choices, subscriber_id, due_at=due_at, last_seq=last_seq)
-    row = upsert(subscriptions).values(
-        subscriber_id=subscriber_id,
-        newsletter_id=newsletter.id,
-        edition_id=edition_id,
-        state=_CONFIRMED,
-        consent_source=evidence.source,
-        created_at=now,
-        changed_at=now,
-    )
-    others = subscriptions.c.state != _CONFIRMED
-    taken = {name: row.excluded[name] for name in ("edition_id", "state", "consent_source", "changed_at")}
-    connection.execute(
-        row.on_conflict_do_update(index_elements=["subscriber_id", "newsletter_id"], set_=taken, where=others)
-    )
-    connection.execute(
-        update(subscriptions).where(*of_reader(subscriber_id, newsletter.id)).values(edition_id=edition_id)
-    )
 
 
 # --- a form ---------------------------------------------------------------------------------------
@@ -202,7 +144,7 @@ def _unanswered(connection: Connection, person: Row[Any] | None, now: datetime) 
 
 def _write(connection: Connection, form: SignUp, person: Row[Any] | None, now: datetime) -> None:
     """A mail that asks to confirm what is not confirmed; or one that says where a reader's preferences are."""
-    states = {} if person is None else _states(connection, person.id)
+    states = {} if person is None else states_of(connection, person.id)
     wanted = {id_: choices for id_, choices in form.asked.items() if states.get(id_) != _CONFIRMED}
     if not wanted and person is not None:
         facts = {"language": form.language, "asked": dict.fromkeys(form.asked)}
@@ -238,7 +180,7 @@ def _write(connection: Connection, form: SignUp, person: Row[Any] | None, now: d
 
 def _add_to(connection: Connection, notice: Row[Any], form: SignUp, person: Row[Any], now: datetime) -> None:
     """What is asked for while a mail waits for its answer is confirmed by its link too; what it asks already stays."""
-    states, asked = _states(connection, person.id), notice.facts["asked"]
+    states, asked = states_of(connection, person.id), notice.facts["asked"]
     more = {id_: choices for id_, choices in form.asked.items() if id_ not in asked and states.get(id_) != _CONFIRMED}
     if more:
         facts = {**notice.facts, "asked": {**asked, **_kept(more)}}
@@ -278,50 +220,6 @@ def _note_asked(
 
 def _kept(asked: Mapping[str, Choices]) -> dict[str, dict[str, str]]:
     return {id_: {name: value for name, value in asdict(choices).items() if value} for id_, choices in asked.items()}
-
-
-# --- a link ---------------------------------------------------------------------------------------
-
-
-def _notice(connection: Connection, subscriber_id: int, nonce: str) -> Row[Any] | None:
-    query = select(notices).where(notices.c.subscriber_id == subscriber_id).order_by(notices.c.id)
-    return next((row for row in connection.execute(query) if row.facts["nonce"] == nonce), None)
-
-
-def _asked(connection: Connection, notice: Row[Any]) -> AskedFor:
-    theirs = (consents.c.subscriber_id == notice.subscriber_id, consents.c.act == Act.CONFIRMED.value)
-    done = set(
-        connection.scalars(select(consents.c.newsletter_id).where(*theirs, consents.c.message_id == notice.message_id))
-    )
-    asked: Mapping[str, Mapping[str, str] | None] = notice.facts.get("asked") or {notice.newsletter_id: None}
-    return AskedFor(
-        subscriber_id=notice.subscriber_id,
-        email=notice.email,
-        nonce=notice.facts["nonce"],
-        language=notice.facts.get("language", ""),
-        message_id=notice.message_id,
-        asked_at=notice.created_at,
-        newsletters=tuple(
-            Asked(newsletter_id=id_, is_done=id_ in done, choices=None if choices is None else Choices(**choices))
-            for id_, choices in asked.items()
-        ),
-    )
-
-
-def _states(connection: Connection, subscriber_id: int) -> Mapping[str, str]:
-    query = select(subscriptions.c.newsletter_id, subscriptions.c.state)
-    rows = connection.execute(query.where(subscriptions.c.subscriber_id == subscriber_id))
-    return {row.newsletter_id: row.state for row in rows}
-
-
-def _state(connection: Connection, subscriber_id: int, newsletter_id: str) -> str | None:
-    return connection.scalar(select(subscriptions.c.state).where(*of_reader(subscriber_id, newsletter_id)))
-
-
-def _present_choices(connection: Connection, subscriber_id: int, newsletter_id: str) -> Choices:
-    """What they chose when they still got it."""
-    query = select(editions.c.choices).join(subscriptions, subscriptions.c.edition_id == editions.c.id)
-    return Choices(**(connection.scalar(query.where(*of_reader(subscriber_id, newsletter_id))) or {}))
 
 
 def _drop_unknown(connection: Connection, ids: Sequence[int]) -> None:
