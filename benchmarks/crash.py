@@ -59,7 +59,8 @@ class Ground:
         crash, self.count = task.crash, self.count + 1
         site = original.copy(self.folder / f"{self.count:05}-{crash.name.replace(' ', '-')}-{crash.kind}")
         most = self.in_doubt if crash.kind in ("kill", "drop", "enospc") and task.site != "due" else 0
-        outcome = run(site, self.servers[task.site], crash, addresses, most_in_doubt=most)
+        resends = task.site == "again"
+        outcome = run(site, self.servers[task.site], crash, addresses, most_in_doubt=most, resends=resends)
         print(f"{crash.name} {crash.asked or crash.kind} {outcome.seconds} s", file=sys.stderr, flush=True)
         if outcome.verdict.sound:
             shutil.rmtree(site.folder)
@@ -76,12 +77,20 @@ def ground(folder: Path, recipients: int, connections: int) -> Iterator[Ground]:
     load_settings(site.config, site.environment("smtp://127.0.0.1:9?tls=none"))  # what is read once, forks have too
     due, due_rare = with_readers(site, folder / "due", plain), with_readers(site, folder / "due-rare", mixed)
     queued, rare = with_issue(due, folder / "queued"), with_issue(due_rare, folder / "rare")
+    again = queued.copy(folder / "again")
+    again.config.write_text(again.config.read_text("utf-8").replace("max_stories", "uncertain: resend, max_stories"))
     secure = rare.copy(folder / "secure")
     with JournalServer(folder) as server, JournalServer(folder, certificate=certify(secure)) as by_tls:
         yield Ground(
             folder=folder,
-            sites={"due": (due, plain), "queued": (queued, plain), "mixed": (rare, mixed), "secure": (secure, mixed)},
-            servers={"due": server, "queued": server, "mixed": server, "secure": by_tls},
+            sites={
+                "due": (due, plain),
+                "queued": (queued, plain),
+                "again": (again, plain),
+                "mixed": (rare, mixed),
+                "secure": (secure, mixed),
+            },
+            servers={"due": server, "queued": server, "again": server, "mixed": server, "secure": by_tls},
             in_doubt=connections,
         )
 
@@ -96,6 +105,7 @@ def campaign(given: argparse.Namespace, ground: Ground) -> Iterator[Outcome]:
     yield from crash_plan.workers(numbers, runs, real, **chance)
     yield from crash_plan.endings(given.ends, **chance)
     yield from crash_plan.full_disks(given.full, **chance)
+    yield from crash_plan.resends(given.resends, **chance)
     modes = cast("list[Mode]", _chosen(given.servers, SERVERS))
     yield from crash_plan.servers(modes, runs, **chance)
 
@@ -118,6 +128,7 @@ def parsed(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--real", type=int, default=1, help="beside these, by `aggregator worker`")
     parser.add_argument("--ends", type=int, default=20, help="of `aggregator worker` told to end while it sends")
     parser.add_argument("--full", type=int, default=20, help="whose disk is full for a while")
+    parser.add_argument("--resends", type=int, default=20, help="of a newsletter that has letters in doubt sent again")
     parser.add_argument("--recipients", type=int, default=1000)
     parser.add_argument("--connections", type=int, default=4, help="of one worker to the mail server")
     parser.add_argument("--seed", type=int, default=1)
@@ -128,7 +139,8 @@ def parsed(words: Sequence[str] | None = None) -> argparse.Namespace:
     )
     given = parser.parse_args(words)
     if given.quick:
-        given.runs, given.real, given.ends, given.full, given.recipients, given.workers = 1, 0, 1, 1, 60, "2"
+        given.runs, given.real, given.ends, given.full, given.resends = 1, 0, 1, 1, 1
+        given.recipients, given.workers = 60, "2"
     return given
 
 

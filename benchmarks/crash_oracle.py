@@ -47,13 +47,18 @@ class Verdict:
         return not (self.lost or self.doubled or self.stuck or self.faults)
 
 
-def judge(site: Site, journal: Sequence[Taken], addresses: Sequence[str], *, most_in_doubt: int) -> Verdict:
-    """`most_in_doubt`: beside letters whose address makes them so."""
+def judge(
+    site: Site, journal: Sequence[Taken], addresses: Sequence[str], *, most_in_doubt: int, resends: bool = False
+) -> Verdict:
+    """`most_in_doubt`: beside letters whose address makes them so. `resends`: letters in doubt are sent once more, with
+    the Message-ID that they had, and those that the server has twice are what counts as in doubt."""
     states = _states(site)
+    if resends:
+        journal, again = _once(journal)
     taken = Counter(line.to for line in journal if line.taken)
     by_id = Counter(line.message_id for line in journal if line.taken)
     uncertain = {to for to, state in states.items() if state == "uncertain"}
-    by_crash = {to for to in uncertain if "uncertain" not in ENDS.get(fate_of(to), ())}
+    by_crash = again if resends else {to for to in uncertain if "uncertain" not in ENDS.get(fate_of(to), ())}
     faults = [*_of_letters(states, journal), *_of_issues(site), *_of_file(site)]
     if len(by_crash) > most_in_doubt:
         faults.append(f"{len(by_crash)} letters in doubt, of at most {most_in_doubt}")
@@ -67,6 +72,13 @@ def judge(site: Site, journal: Sequence[Taken], addresses: Sequence[str], *, mos
         taken=sum(taken[to] > 0 for to in by_crash),
         faults=tuple(faults),
     )
+
+
+def _once(journal: Sequence[Taken]) -> tuple[Sequence[Taken], set[str]]:
+    """The journal without second letters of one Message-ID to one reader, and whose these were."""
+    first = {(line.to, line.message_id, line.taken): line for line in journal}
+    times = Counter((line.to, line.message_id) for line in journal if line.taken)
+    return list(first.values()), {to for (to, _), count in times.items() if count == 2}
 
 
 def _states(site: Site) -> Mapping[str, str]:

@@ -13,8 +13,9 @@ from typing import Literal
 from benchmarks.crash_run import REFUSING, Crash, Kind, Outcome
 from benchmarks.smtp_journal import Mode
 
-SiteName = Literal["due", "queued", "mixed", "secure"]
-"""due: the issue is to be made. queued: its letters wait. mixed: so, to readers of every fate. secure: by TLS only."""
+SiteName = Literal["due", "queued", "again", "mixed", "secure"]
+"""due: the issue is to be made. queued: its letters wait. again: so, with `uncertain: resend`. mixed: so, to readers of
+every fate. secure: the same by TLS only."""
 
 POINTS: dict[str, str] = {
     "digest.slot": "an issue is due",
@@ -149,6 +150,14 @@ def endings(runs: int, *, seed: int, recipients: int, perform: Perform) -> Itera
         random = Random(f"{seed} end {number}")
         delay = random.uniform(1.0, 3.0 + _guessed(recipients))
         yield perform(Task(site="queued", crash=Crash(name="told to end", kind="end", delay=delay, real=True)))
+
+
+def resends(runs: int, *, seed: int, recipients: int, perform: Perform) -> Iterator[Outcome]:
+    """Killed where letters are in doubt, which are to be sent once more under the Message-ID that they had."""
+    for number in range(runs):
+        random = Random(f"{seed} resend {number}")
+        asked = f"{random.choice(('send.dot', 'send.answered', 'send.mark'))}:{random.randint(1, recipients // 4)}=kill"
+        yield perform(Task(site="again", crash=Crash(name="uncertain: resend", kind="kill", asked=asked)))
 
 
 def full_disks(runs: int, *, seed: int, recipients: int, perform: Perform) -> Iterator[Outcome]:

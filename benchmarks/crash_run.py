@@ -61,7 +61,15 @@ class Outcome:
     seconds: float
 
 
-def run(site: Site, server: JournalServer, crash: Crash, addresses: Sequence[str], *, most_in_doubt: int) -> Outcome:
+def run(
+    site: Site,
+    server: JournalServer,
+    crash: Crash,
+    addresses: Sequence[str],
+    *,
+    most_in_doubt: int,
+    resends: bool = False,
+) -> Outcome:
     """Crash a worker of this site, let it come to rest, and judge it."""
     began = time.monotonic()
     server.begin(site.folder / "journal")
@@ -80,7 +88,7 @@ def run(site: Site, server: JournalServer, crash: Crash, addresses: Sequence[str
     return Outcome(
         crash=crash,
         reached=reached,
-        verdict=judge(site, read_journal(server.journal), addresses, most_in_doubt=most_in_doubt),
+        verdict=judge(site, read_journal(server.journal), addresses, most_in_doubt=most_in_doubt, resends=resends),
         text=issue_text(site),
         seconds=round(time.monotonic() - began, 2),
     )

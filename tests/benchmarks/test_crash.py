@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -102,6 +103,14 @@ def test_a_letter_that_was_taken_twice_or_will_be_is_doubled(played: Played) -> 
     assert not at_rest(played.site)
     played.journal.append(_line(READERS[0]))
     assert played.judged().doubled == 3  # by the address, and by its Message-ID
+
+
+def test_where_letters_are_sent_again_a_second_one_under_the_same_name_is_in_doubt(played: Played) -> None:
+    played.journal.append(_line(READERS[0]))
+    again = judge(played.site, played.journal, READERS, most_in_doubt=1, resends=True)
+    assert again == Verdict(lost=0, doubled=0, stuck=0, in_doubt=1, taken=1)
+    played.journal[-1] = replace(_line(READERS[0]), message_id="<another>")
+    assert judge(played.site, played.journal, READERS, most_in_doubt=1, resends=True).doubled == 1
 
 
 def test_a_row_that_nobody_moves_is_stuck(played: Played) -> None:
