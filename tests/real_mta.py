@@ -28,6 +28,7 @@ setgid_group = postdrop
 myhostname = mx.{domain}
 mydestination =
 mynetworks =
+smtpd_relay_restrictions = reject_unauth_destination
 local_recipient_maps =
 alias_maps =
 alias_database =
