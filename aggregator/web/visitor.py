@@ -49,9 +49,17 @@ def refuse_foreign(request: Request, settings: Settings) -> None:
     """
     origin = request.headers.get("origin")
     ours = {request.headers.get("host", "").lower(), urlsplit(settings.site.base_url).netloc.lower()}
-    foreign = origin not in (None, "null") and urlsplit(origin or "").netloc.lower() not in ours
+    foreign = origin not in (None, "null") and _host_of(origin or "") not in ours
     if foreign or request.headers.get("sec-fetch-site") == "cross-site":
         raise HTTPException(403)
+
+
+def _host_of(origin: str) -> str:
+    """Host and port, in small letters; "" for what is no origin."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 class Misses:

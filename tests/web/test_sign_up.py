@@ -242,6 +242,7 @@ def test_a_program_that_fills_in_what_nobody_sees_is_thanked_and_ignored(site: S
     [
         {"Origin": "https://evil.example"},
         {"Origin": "https://wire.example.org.evil.example"},
+        {"Origin": "https://[wire.example.org"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Origin": "null", "Sec-Fetch-Site": "cross-site"},
     ],
