@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from zoneinfo import available_timezones
 
 from aggregator.errors import QueryError
+from aggregator.model.characters import NOT_TEXT
 from aggregator.model.edition import Choices
 from aggregator.model.newsletter import Newsletter
 from aggregator.press.wording import words_for
@@ -25,6 +26,8 @@ _AT = "07:30"
 """When a letter comes to who named no time, nor the newsletter either."""
 LONGEST_QUERY = 500
 """Characters of a reader's own filter."""
+_LONGEST_ZONE = 80
+"""Characters of what is no time zone that are shown, and compared with those there are."""
 _REGIONS = frozenset("Africa America Antarctica Arctic Asia Atlantic Australia Europe Indian Pacific".split())
 
 
@@ -50,7 +53,7 @@ def read_choices(given: Mapping[str, str], newsletter: Newsletter) -> Chosen:
                 read[name] = reader(text)
             except ValueError as error:
                 faults[name] = str(error)
-    query = " ".join(given.get("query", "").split())
+    query = " ".join(NOT_TEXT.sub(" ", given.get("query", "")).split())
     query_fault = _query_fault(query, faults)
     own = {name: None if value == getattr(newsletter, name) else value for name, value in read.items()}
     choices = Choices(**own, query=query if not query_fault and query != newsletter.query else "")
@@ -73,9 +76,17 @@ def read_zone(text: str) -> str:
     """The name of a time zone; raises ValueError with one that is near it."""
     if text in _zones():
         return text
+    shown = text[:_LONGEST_ZONE]
+    near = _zone_near(shown)
+    hint = f"did you mean {near}?" if near else "write one such as Europe/Paris"
+    raise ValueError(f"{shown!r} is not a time zone; {hint}")
+
+
+@lru_cache(maxsize=1000)
+def _zone_near(text: str) -> str | None:
+    """Remembered, as it takes a hundredth of a second and a file may have the same mistake in a million lines."""
     near = get_close_matches(text.title(), _zones(), n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else "write one such as Europe/Paris"
-    raise ValueError(f"{text[:80]!r} is not a time zone; {hint}")
+    return near[0] if near else None
 
 
 def zones() -> tuple[str, ...]:

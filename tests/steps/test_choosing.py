@@ -58,6 +58,26 @@ def test_a_filter_has_a_longest() -> None:
     assert chosen.faults == {"query": f"a filter has at most {LONGEST_QUERY} characters"}
 
 
+def test_characters_that_no_database_keeps_are_spaces() -> None:
+    assert read_choices({"query": 'title:"a\0b" \ufffe gas'}, WEEKLY).choices == Choices(query='title:"a b" gas')
+
+
+def test_a_mistake_that_a_file_makes_in_every_line_is_compared_with_the_zones_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared: list[str] = []
+
+    def near(text: str, *others: object, **options: object) -> list[str]:
+        compared.append(text)
+        return []
+
+    monkeypatch.setattr("aggregator.steps.choosing.get_close_matches", near)
+    for _ in range(3):
+        with pytest.raises(ValueError, match="is not a time zone"):
+            read_zone("W. Middle Earth Standard Time")
+    assert len(compared) == 1
+
+
 def test_zones_to_choose_from_are_places_that_are_read_again() -> None:
     assert {"Europe/Paris", "Asia/Tokyo", "America/New_York", "UTC"} <= set(zones())
     assert not [name for name in zones() if name.startswith(("Etc/", "posix", "SystemV"))]
