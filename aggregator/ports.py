@@ -372,7 +372,7 @@ class Mailer(Protocol):
         cannot be spoken of to a server."""
 
     def answers(self, seconds: float) -> Sequence[Answered]:
-        """What has been answered since the last call; waits so long for a first one, and never for a second."""
+        """What has been answered since the last call; waits so long for a first one, and for others a moment only."""
 
     def send(self, message: bytes, *, sender: str, recipient: str) -> SendResult:
         """Hand one message to the mail server, by itself, and say what it answered; never raises for a server's fault.

@@ -33,6 +33,7 @@ from aggregator.adapters.store.engine import Database, open_database
 from aggregator.adapters.store.migrate import migrate
 from aggregator.adapters.store.newsletters import SqlNewsletterStore
 from aggregator.adapters.store.subscribers import SqlSubscriberStore
+from aggregator.cli.output import configure_logging
 from aggregator.flows.delivering.deliver import deliver
 from aggregator.flows.delivering.keeping_pace import PaceKeeper
 from aggregator.flows.delivering.lettering import DeliverPlan
@@ -164,7 +165,7 @@ def per_recipient(octets: int, *, signed: bool) -> float:
     printing = given.print_run(issue)
     begun = time.perf_counter()
     for number in range(count):
-        printing.letter(replace(delivery, id=number))
+        printing.letter(replace(delivery, id=number)).whole()
     return 1000 * (time.perf_counter() - begun) / count
 
 
@@ -177,9 +178,7 @@ def run_ours(
     queue(database, recipients, octets)
     database.close()
     command = [sys.executable, "-m", "benchmarks.deliver", "--ours", str(file), url, str(connections), str(int(signed))]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "AGGREGATOR_LOG": "quiet"}
-    )
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     with PeakMemory(process.pid) as peak:
         output, _ = process.communicate(timeout=3600)
     if process.returncode:
@@ -271,11 +270,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recipients", type=int, default=20_000)
     parser.add_argument("--octets", type=int, default=65_000, help="of a letter")
-    parser.add_argument("--connections", type=int, default=16, help="of ours, and of smtp-source")
+    parser.add_argument("--connections", type=int, default=32, help="of ours, and of smtp-source")
     parser.add_argument("--memory", default="1000,100000", help="recipients of the runs that are measured for memory")
     parser.add_argument("--ours", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.ours:
+        configure_logging()  # a line per letter, as ever
         file, url, connections, signed = options.ours
         print(json.dumps(ours(Path(file), url, int(connections), signed=signed == "1")))
         return

@@ -479,7 +479,7 @@ class ScriptedMailer:
 
     def hand(self, letter: Outgoing) -> None:
         self.envelopes.append(letter.envelope_id)
-        result = self.send(letter.message, sender=letter.sender, recipient=letter.recipient)
+        result = self.send(letter.whole(), sender=letter.sender, recipient=letter.recipient)
         self._answered.append(Answered(key=letter.key, result=result))
         self.most_at_hand = max(self.most_at_hand, len(self._answered))
 

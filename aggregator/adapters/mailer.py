@@ -12,10 +12,10 @@ import asyncio
 import queue
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from threading import Lock, Thread, get_ident
-from typing import TypeVar
 
 from aggregator.adapters.relays import Relays
 from aggregator.adapters.smtp import Conversation, Timeouts, converse, demand_speakable
@@ -27,7 +27,8 @@ from aggregator.settings.relay import Relay, parse_relays
 ALONE = -1
 """The key of a letter that is sent by itself; Deliveries count from 1."""
 
-Result = TypeVar("Result")
+LINGER_SECONDS = 0.005
+"""Answers come one by one, and are noted together: who has one waits so long for those that are at hand too."""
 
 
 class SmtpMailer:
@@ -139,15 +140,20 @@ class _Room:
         self._loop.call_soon_threadsafe(self._pool.take, letter)
 
     def answers(self, seconds: float) -> Sequence[Answered]:
-        found: list[Answered | None] = []
-        try:
-            found.append(self._answers.get(block=seconds > 0, timeout=seconds or None))
+        found = list(self._waiting(seconds))
+        if found and len(found) < self._at_hand:
+            time.sleep(LINGER_SECONDS)
+            found += self._waiting(0)
+        answers = [item for item in found if item is not None]
+        self._at_hand -= len(answers)
+        return answers
+
+    def _waiting(self, seconds: float) -> Iterator[Answered | None]:
+        """What is in the queue, the first of it waited for."""
+        with suppress(queue.Empty):
+            yield self._answers.get(block=seconds > 0, timeout=seconds or None)
             while True:
-                found.append(self._answers.get_nowait())
-        except queue.Empty:
-            answers = [item for item in found if item is not None]
-            self._at_hand -= len(answers)
-            return answers
+                yield self._answers.get_nowait()
 
     def cut_off(self) -> None:
         self._loop.call_soon_threadsafe(self._pool.cut_off)

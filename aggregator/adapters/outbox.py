@@ -38,7 +38,7 @@ class OutboxMailer:
     def hand(self, letter: Outgoing) -> None:
         """Write it at once; raises ValueError for an address that no mail server could be told."""
         demand_speakable(letter.sender, letter.recipient)
-        result = self.send(letter.message, sender=letter.sender, recipient=letter.recipient)
+        result = self.send(letter.whole(), sender=letter.sender, recipient=letter.recipient)
         self._answers.append(Answered(key=letter.key, result=result))
 
     def answers(self, seconds: float) -> Sequence[Answered]:

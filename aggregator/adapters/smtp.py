@@ -83,9 +83,9 @@ class Conversation:
         """Have it told when the server, or we, close the line."""
         self._wire.when_lost = tell
 
-    async def send(self, letter: Outgoing) -> SendResult:
-        """Hand over one letter, the addresses of which are speakable."""
-        body = _stuffed(letter.message if letter.in_lines else _in_lines(letter.message))
+    async def send(self, letter: Outgoing, message: bytes) -> SendResult:
+        """Hand over one letter, whole in `message`, the addresses of which are speakable."""
+        body = _stuffed(message if letter.in_lines else _in_lines(message))
         self.letters += 1
         try:
             if not self._wire.is_open:

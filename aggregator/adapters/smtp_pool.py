@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import structlog
@@ -22,6 +23,8 @@ LETTERS = 100
 """Letters handed over on one connection; many servers close it by themselves after some hundred."""
 LETTERS_FOR_ANOTHER = 10
 """So many letters that wait are worth one more connection."""
+SIGNERS = 2
+"""Letters that are signed at the same time."""
 STOPPED = SendResult(state=DeliveryState.DEFERRED, reply="stopped while connecting", server_down=True)
 
 log = structlog.get_logger()
@@ -46,6 +49,7 @@ class Pool:
         self._busy: set[Conversation] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._opening: set[asyncio.Task[Any]] = set()
+        self._signing: ThreadPoolExecutor | None = None
         self._cut = False
         self.open = 0
         """Conversations that are open, with a letter or without."""
@@ -125,31 +129,41 @@ class Pool:
         self._spawn(self._carry(letter))
 
     async def _carry(self, letter: Outgoing) -> None:
+        state = DeliveryState.DEFERRED
         try:
-            answer = Answered(key=letter.key, result=await self._sent(letter))
-        except Exception as error:  # ours, and it may have come when the server had the letter
-            log.exception("mailer.fault", key=letter.key)
-            doubt = SendResult(state=DeliveryState.UNCERTAIN, reply=f"a fault of ours ({type(error).__name__})")
-            answer = Answered(key=letter.key, result=doubt, error=error)
+            message = await self._whole(letter)
+            state = DeliveryState.UNCERTAIN  # from here on a server may have it
+            answer = Answered(key=letter.key, result=await self._sent(letter, message))
+        except Exception as error:
+            words = f"a fault of ours while it was sent ({type(error).__name__}); the log says where"
+            answer = Answered(key=letter.key, result=SendResult(state=state, reply=words), error=error)
         self._answered(answer)
 
-    async def _sent(self, letter: Outgoing) -> SendResult:
+    async def _whole(self, letter: Outgoing) -> bytes:
+        """The message, signed beside what else is to be done: OpenSSL signs without the interpreter's lock."""
+        if letter.signature is None:
+            return letter.message
+        if self._signing is None:
+            self._signing = ThreadPoolExecutor(SIGNERS, thread_name_prefix="signer")
+        return await asyncio.get_running_loop().run_in_executor(self._signing, letter.whole)
+
+    async def _sent(self, letter: Outgoing, message: bytes) -> SendResult:
         """What a server said, or each of those that are to be had in vain."""
-        while True:
+        while not self._is_cut():
             conversation = self._take_free() or await self._opened()
             if isinstance(conversation, SendResult):
                 return conversation
             fresh = conversation.letters == 0
             self._busy.add(conversation)
             try:
-                result = await conversation.send(letter)
+                result = await conversation.send(letter, message)
             except BaseException:
                 conversation.hang_up()
                 raise
             finally:
                 self._busy.discard(conversation)
                 self._keep(conversation)
-            if self._cut:
+            if self._is_cut():
                 return result
             if not result.server_down:
                 self._relays.up(conversation.relay)
@@ -161,6 +175,11 @@ class Pool:
                 self._relays.down(conversation.relay, result)
                 if isinstance(self._relays.choose(), SendResult):
                     return result
+        return STOPPED
+
+    def _is_cut(self) -> bool:
+        """Whether it was cut off by now: that may happen at any await."""
+        return self._cut
 
     def _take_free(self) -> Conversation | None:
         self._drop_closed()
@@ -195,6 +214,8 @@ class Pool:
             task.cancel()
         while self._tasks:
             await asyncio.wait(self._tasks)
+        if self._signing is not None:
+            self._signing.shutdown()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)

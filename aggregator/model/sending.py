@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,7 +15,8 @@ class Outgoing:
 
     `sender` and `recipient` are of the envelope (RFC 5321 2.3.1); `envelope_id` comes back in a report of a server that
     offers DSN (RFC 3461 4.4), and is left out where it is "". `in_lines`: the message is known to consist of lines that
-    end with CRLF, and of nothing else.
+    end with CRLF, and of nothing else. `signature`: what makes the headers that go on top, which takes longer than all
+    else of a letter and can be done beside it.
     """
 
     key: int
@@ -24,11 +25,17 @@ class Outgoing:
     recipient: str
     envelope_id: str = ""
     in_lines: bool = False
+    signature: Callable[[bytes], bytes] | None = None
+
+    def whole(self) -> bytes:
+        """The message with its signature."""
+        return self.message if self.signature is None else self.signature(self.message) + self.message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """What became of the letter with this key; `error` is a fault of ours that was met on the way."""
+    """What became of the letter with this key; `error` is a fault of ours that was met on the way, of which `result`
+    tells whether a server may have the letter."""
 
     key: int
     result: SendResult

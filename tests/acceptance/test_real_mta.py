@@ -97,7 +97,7 @@ def test_what_arrives_is_what_was_written_octet_for_octet(server: Postfix) -> No
     for raw in arrived:
         head, letter = taken_apart(raw)
         number = int(re.search(rb"reader(\d+)@", head)[1])  # type: ignore[index]
-        assert letter == sent[number].message
+        assert letter == sent[number].whole()
         assert f"Return-Path: <{sent[number].sender}>".encode() in head
 
 
@@ -127,8 +127,8 @@ def test_both_signatures_hold_where_they_arrive(server: Postfix) -> None:
 def test_a_reader_that_there_is_not_is_refused_and_the_next_letter_goes(server: Postfix) -> None:
     mailer = SmtpMailer(server.url, local_hostname="client.example")
     first, second = letters()[:2]
-    refused = mailer.send(first.message, sender=first.sender, recipient="ana@elsewhere.example")
-    accepted = mailer.send(second.message, sender=second.sender, recipient=second.recipient)
+    refused = mailer.send(first.whole(), sender=first.sender, recipient="ana@elsewhere.example")
+    accepted = mailer.send(second.whole(), sender=second.sender, recipient=second.recipient)
     mailer.close()
     assert (refused.state, refused.code) == (DeliveryState.REFUSED, 554)
     assert accepted.state is DeliveryState.ACCEPTED

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Event
 
 import pytest
@@ -217,6 +218,25 @@ def test_a_reply_that_nobody_asked_for_answers_no_letter() -> None:
             replies += [answer.result.reply for answer in collected(mailer, 1)]
     assert replies == ["250 first", "250 2.0.0 taken"]
     assert server.connections == 2
+
+
+def test_letters_are_signed_on_their_way_and_one_that_cannot_be_reaches_nobody() -> None:
+    """Its fault is ours, and it is known that no server has it."""
+
+    def broken(message: bytes) -> bytes:
+        raise KeyError("of ours")
+
+    with ScriptedSmtp() as server, mailing(server, connections=2) as mailer:
+        assert mailer.connect(MANY) is None
+        assert room_for(mailer, 2) == 2
+        mailer.hand(replace(letter(1), signature=lambda message: b"Signature: %d\r\n" % len(message)))
+        mailer.hand(replace(letter(2), signature=broken))
+        answers = {answer.key: answer for answer in collected(mailer, 2)}
+        assert mailer.room() == 2
+    assert (answers[1].result.state, answers[1].error) == (ACCEPTED, None)
+    assert answers[2].result.state is DEFERRED
+    assert isinstance(answers[2].error, KeyError)
+    assert server.taken == [("reader1@reader.example", b"Signature: %d\r\n" % len(MESSAGE) + MESSAGE)]
 
 
 # --- several servers ------------------------------------------------------------------------------

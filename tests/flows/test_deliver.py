@@ -377,7 +377,7 @@ def test_a_fault_of_the_mailers_own_leaves_that_letter_in_doubt_and_is_raised(
     answers = world.mailer.answers
 
     def broken(seconds: float) -> list[Answered]:
-        return [replace(answer, error=KeyError("of ours")) for answer in answers(seconds)]
+        return [replace(answer, result=LOST, error=KeyError("of ours")) for answer in answers(seconds)]
 
     monkeypatch.setattr(world.mailer, "answers", broken)
     with pytest.raises(KeyError):

@@ -63,24 +63,25 @@ class PrintRun:
     signer: DkimSigner | None
 
     def letter(self, delivery: Delivery) -> Outgoing:
-        """One letter, signed; the same at every attempt. Raises ValueError for an address that no header can hold."""
+        """One letter, the same at every attempt. Raises ValueError for an address that no header can hold."""
         plan, reader, newsletter_id = self.plan, delivery.subscriber, delivery.newsletter_id
         ways_out = WaysOut(
             url=plan.unsubscribe_url(reader.id, newsletter_id),
             preferences_url=plan.preferences_url(reader.id),
             mail=plan.unsubscribe_mail(reader.id, newsletter_id),
         )
-        message = self.press.letter(delivery, ways_out)
-        if self.signer is not None:
-            message = self.signer.sign(message, self.issue.created_at) + message
         return Outgoing(
             key=delivery.id,
-            message=message,
+            message=self.press.letter(delivery, ways_out),
             sender=plan.return_path(delivery.id) if plan.return_path else self.address,
             recipient=reader.email,
             envelope_id=delivery.message_id.strip("<>"),
             in_lines=True,
+            signature=None if self.signer is None else self._signature,
         )
+
+    def _signature(self, message: bytes) -> bytes:
+        return self.signer.sign(message, self.issue.created_at) if self.signer is not None else b""
 
 
 # --- outside the ledger ---------------------------------------------------------------------------
@@ -91,7 +92,7 @@ def sample_letter(plan: DeliverPlan, issue: Issue, email: str) -> bytes:
 
     Its way out is real and leads to the subscription of nobody, whoever tries it.
     """
-    return _sample(plan, issue, email).message
+    return _sample(plan, issue, email).whole()
 
 
 def send_test(mailer: Mailer, plan: DeliverPlan, issue: Issue, email: str) -> SendResult:
@@ -103,7 +104,7 @@ def send_test(mailer: Mailer, plan: DeliverPlan, issue: Issue, email: str) -> Se
     marked = replace(issue, rendering=replace(issue.rendering, subject=f"{TEST_MARK} {issue.rendering.subject}"))
     letter = _sample(plan, marked, recipient)
     try:
-        return mailer.connect() or mailer.send(letter.message, sender=letter.sender, recipient=recipient)
+        return mailer.connect() or mailer.send(letter.whole(), sender=letter.sender, recipient=recipient)
     finally:
         mailer.close()
 

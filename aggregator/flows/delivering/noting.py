@@ -187,7 +187,7 @@ def collect(run: Run, seconds: float) -> None:
         delivery = run.at_hand.pop(answered.key)
         if answered.error is not None:
             run.error = run.error or answered.error
-        settle(run, delivery, doubtful(answered.error) if answered.error else answered.result)
+        settle(run, delivery, answered.result)
 
 
 def settle(run: Run, delivery: Delivery, result: SendResult) -> None:
