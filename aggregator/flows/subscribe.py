@@ -62,16 +62,15 @@ def sign_up(
     except ValueError:  # told to nobody: a form that means no address is answered as any other
         log.info("subscribe.no_address")
         return SignUpVerdict.NO_MAIL
-    keys = plan.pseudonyms.addresses(address)
     form = SignUp(
         email=address,
         asked=asked,
         language=language,
         domain=first.domain,
-        address=keys[0],
+        mailboxes=plan.pseudonyms.mailboxes(address),
         network=plan.pseudonyms.network(evidence.client),
         evidence=evidence,
-        keys=keys,
+        keys=plan.pseudonyms.addresses(address),
     )
     verdict = ports.sign_ups.ask(form, ports.clock.now(), judge)
     if verdict is SignUpVerdict.CEILING:

@@ -13,14 +13,15 @@ from aggregator.model.edition import Choices
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignUp:
-    """A form, read. `asked`: the newsletters by id, each as it is wanted. `address` and `network` are keyed hashes,
-    `keys` all under which the address may be suppressed; `domain` is that of the mail that asks to confirm."""
+    """A form, read. `asked`: the newsletters by id, each as it is wanted. `mailboxes` and `network` are keyed hashes
+    that mails and forms are counted by, of `mailboxes` the first is to be written; `keys` all under which the address
+    may be suppressed; `domain` is that of the mail that asks to confirm."""
 
     email: str
     asked: Mapping[str, Choices]
     language: str
     domain: str
-    address: str
+    mailboxes: tuple[str, ...]
     network: str
     evidence: Evidence
     keys: tuple[str, ...] = ()
@@ -28,7 +29,7 @@ class SignUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignUpCounts:
-    """What was asked lately: forms of this network and mails of the whole site in the last hour, mails to this address
+    """What was asked lately: forms of this network and mails of the whole site in the last hour, mails to this mailbox
     in the last 30 days, and whether one of the last day still waits for its reader."""
 
     network: int = 0

@@ -41,6 +41,11 @@ class Pseudonyms:
         """All that may stand for it, under each secret."""
         return self._hashes(ADDRESS, email.strip().lower())
 
+    def mailboxes(self, email: str) -> tuple[str, ...]:
+        """All that may stand for the mailbox behind it: what follows a `+` is its reader's to choose (RFC 5233 1)."""
+        local, at, domain = email.rpartition("@")
+        return self.addresses(f"{local.partition('+')[0] or local}{at}{domain}")
+
     def network(self, client: str) -> str:
         """What stands for the network a client is in: the 256 addresses around one of IPv4, the /64 of one of IPv6."""
         return self._hashes(NETWORK, network_of(client))[0]

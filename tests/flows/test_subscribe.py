@@ -1,8 +1,10 @@
 """Readers ask and confirm: one mail however often somebody asks, one use of a link, evidence of both."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
+from sqlalchemy import event
 
 from aggregator.adapters.store.engine import Database
 from aggregator.flows.housekeep import HousekeepPlan, HousekeepPorts, housekeep
@@ -10,6 +12,7 @@ from aggregator.flows.subscribe import asked_for
 from aggregator.model.consent import Act, Evidence, Suppression
 from aggregator.model.edition import Choices
 from aggregator.model.signup import ConfirmOutcome, SignUpVerdict
+from aggregator.steps.pseudonyms import Pseudonyms
 from aggregator.steps.signing import Confirmation
 from aggregator.steps.throttle import FORMS_OF_A_NETWORK, MAILS_OF_THE_SITE
 from tests.fakes import START
@@ -82,6 +85,35 @@ def test_an_address_gets_three_mails_in_thirty_days_whatever_the_newsletters(wor
     assert sent == 3
 
 
+def test_what_follows_a_plus_makes_no_other_mailbox(world: PeopleWorld) -> None:
+    for number in range(20):
+        world.ask(f"Ana+{number}@example.org", client=client(number))
+    assert [mail.email for mail in world.mails()] == [f"Ana+{number}@example.org" for number in range(3)]
+
+
+def test_mails_stay_counted_when_a_new_secret_goes_in_front(world: PeopleWorld) -> None:
+    for _ in range(3):
+        world.ask(ANA)
+        world.clock.advance(hours=25)
+    secrets = Pseudonyms(["a new secret", "a secret of the tests"])
+    world.plan = replace(world.plan, pseudonyms=secrets)
+    assert world.ask(ANA) is SignUpVerdict.NO_MAIL
+
+
+def test_many_newsletters_are_asked_for_in_as_many_statements_as_one(world: PeopleWorld) -> None:
+    """What a reader has already is not to be seen from the time that an answer takes."""
+    statements: list[str] = []
+
+    def note(connection: object, cursor: object, statement: str, *others: object) -> None:
+        statements.append(statement)
+
+    event.listen(world.database.ledger, "before_cursor_execute", note)
+    world.ask(ANA, "weekly")
+    one, statements[:] = len(statements), []
+    world.ask("bob@example.org", "weekly", "daily", client=client(1))
+    assert len(statements) == one
+
+
 def test_a_network_sends_five_forms_an_hour_and_is_told_so(world: PeopleWorld) -> None:
     verdicts = [world.ask(f"r{number}@example.org", client=f"192.0.2.{number}") for number in range(7)]
     assert verdicts == [SignUpVerdict.MAIL] * FORMS_OF_A_NETWORK + [SignUpVerdict.LATER] * 2
@@ -122,9 +154,12 @@ def test_a_form_that_means_no_address_leaves_nothing(world: PeopleWorld, email: 
 def test_a_reader_who_has_it_already_is_told_where_their_preferences_are(world: PeopleWorld) -> None:
     world.enlist(ANA)
     world.ask(ANA)
-    world.ask(ANA, client=client(1))
+    for number in range(20):
+        world.ask(ANA, client=client(number))
     assert world.mails() == []
-    assert [mail.email for mail in world.mails(kind="welcome")] == [ANA] * 2
+    assert [mail.email for mail in world.mails(kind="welcome")] == [ANA]
+    world.ask(ANA, "daily", client=client(20))
+    assert [mail.newsletter_ids for mail in world.mails()] == [("daily",)]
     assert world.states() == {ANA: "confirmed"}
 
 

@@ -23,8 +23,14 @@ def note_consents(
     now: datetime,
 ) -> None:
     """Keep that each of them did this, for one newsletter."""
+    note_acts(connection, [(subscriber_id, newsletter_id) for subscriber_id in subscriber_ids], act, evidence, now)
+
+
+def note_acts(
+    connection: Connection, whose: Iterable[tuple[int, str]], act: Act, evidence: Evidence, now: datetime
+) -> None:
+    """Keep that this was done, `whose` being (subscriber id, newsletter id)."""
     row = {
-        "newsletter_id": newsletter_id,
         "act": act.value,
         "at": now,
         "source": evidence.source[:LONGEST],
@@ -34,7 +40,7 @@ def note_consents(
         "agent": evidence.agent[:LONGEST],
         "message_id": evidence.message_id,
     }
-    rows = [row | {"subscriber_id": subscriber_id} for subscriber_id in subscriber_ids]
+    rows = [row | {"subscriber_id": id_, "newsletter_id": newsletter_id} for id_, newsletter_id in whose]
     if rows:
         connection.execute(insert(consents), rows)
 

@@ -10,11 +10,11 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, exists, func, insert, literal, select, update
 
 from aggregator.adapters.store.confirmations import WELCOME, confirm_asked, read_asked, states_of
-from aggregator.adapters.store.consents import note_consents
-from aggregator.adapters.store.engine import Database, upsert
+from aggregator.adapters.store.consents import note_acts
+from aggregator.adapters.store.engine import Database, among, upsert
 from aggregator.adapters.store.mail_tables import (
     bounces,
     consents,
@@ -53,11 +53,12 @@ class SqlSignUpStore:
         with self._database.write_ledger() as connection:
             person = _person(connection, form.email)
             waiting = _unanswered(connection, person, now)
-            verdict = judge(_counts(connection, form, now, waits=waiting is not None))
+            waits = waiting is not None or _was_told(connection, form, person, now)
+            verdict = judge(_counts(connection, form, now, waits=waits))
             if verdict in (SignUpVerdict.LATER, SignUpVerdict.CEILING):
                 return verdict
             mails = verdict is SignUpVerdict.MAIL
-            row = {"at": now, "address": form.address if mails else NO_MAIL, "network": form.network}
+            row = {"at": now, "address": form.mailboxes[0] if mails else NO_MAIL, "network": form.network}
             connection.execute(insert(sign_ups).values(row))
             if mails:
                 _write(connection, form, person, now)
@@ -117,7 +118,7 @@ class SqlSignUpStore:
 def _counts(connection: Connection, form: SignUp, now: datetime, *, waits: bool) -> SignUpCounts:
     of_network = (sign_ups.c.network == form.network, sign_ups.c.at > now - HOUR)
     of_site = (sign_ups.c.address != NO_MAIL, sign_ups.c.at > now - HOUR)
-    of_address = (sign_ups.c.address == form.address, sign_ups.c.at > now - MONTH)
+    of_address = (sign_ups.c.address.in_(form.mailboxes), sign_ups.c.at > now - MONTH)
     counted = [select(func.count()).where(*which).scalar_subquery() for which in (of_network, of_site, of_address)]
     network, site, address = connection.execute(select(*counted)).one()
     suppressed = bool(suppressed_among(connection, form.keys))
@@ -142,10 +143,23 @@ def _unanswered(connection: Connection, person: Row[Any] | None, now: datetime) 
     return connection.execute(query).first()
 
 
+def _was_told(connection: Connection, form: SignUp, person: Row[Any] | None, now: datetime) -> bool:
+    """Whether a reader who has all that the form asks for was told within a day where their preferences are."""
+    if person is None or _wanted(connection, form, person):
+        return False
+    theirs = (notices.c.subscriber_id == person.id, notices.c.kind == WELCOME, notices.c.created_at > now - DAY)
+    return connection.execute(select(notices.c.id).where(*theirs).limit(1)).first() is not None
+
+
+def _wanted(connection: Connection, form: SignUp, person: Row[Any] | None) -> dict[str, Choices]:
+    """What of it is not confirmed."""
+    states = {} if person is None else states_of(connection, person.id)
+    return {id_: choices for id_, choices in form.asked.items() if states.get(id_) != _CONFIRMED}
+
+
 def _write(connection: Connection, form: SignUp, person: Row[Any] | None, now: datetime) -> None:
     """A mail that asks to confirm what is not confirmed; or one that says where a reader's preferences are."""
-    states = {} if person is None else states_of(connection, person.id)
-    wanted = {id_: choices for id_, choices in form.asked.items() if states.get(id_) != _CONFIRMED}
+    wanted = _wanted(connection, form, person)
     if not wanted and person is not None:
         facts = {"language": form.language, "asked": dict.fromkeys(form.asked)}
         letter = next(iter(form.asked))
@@ -180,8 +194,8 @@ def _write(connection: Connection, form: SignUp, person: Row[Any] | None, now: d
 
 def _add_to(connection: Connection, notice: Row[Any], form: SignUp, person: Row[Any], now: datetime) -> None:
     """What is asked for while a mail waits for its answer is confirmed by its link too; what it asks already stays."""
-    states, asked = states_of(connection, person.id), notice.facts["asked"]
-    more = {id_: choices for id_, choices in form.asked.items() if id_ not in asked and states.get(id_) != _CONFIRMED}
+    asked = notice.facts["asked"]
+    more = {id_: choices for id_, choices in _wanted(connection, form, person).items() if id_ not in asked}
     if more:
         facts = {**notice.facts, "asked": {**asked, **_kept(more)}}
         connection.execute(update(notices).where(notices.c.id == notice.id).values(facts=facts))
@@ -196,26 +210,30 @@ def _note_asked(
     message_id: str,
     now: datetime,
 ) -> None:
-    """Pending subscriptions, where there are none; one that was ended stays ended until it is confirmed."""
+    """Pending subscriptions, where there are none; one that was ended stays ended until it is confirmed.
+
+    However many are asked for, it is as many statements: the time an answer takes says nothing of who has what.
+    """
     told = Evidence(**(asdict(evidence) | {"message_id": message_id}))
-    for letter in asked:
-        own = select(editions.c.id).where(editions.c.newsletter_id == letter, editions.c.key == OWN)
-        row = upsert(subscriptions).values(
-            subscriber_id=subscriber_id,
-            newsletter_id=letter,
-            edition_id=own.scalar_subquery(),
-            state=_PENDING,
-            consent_source=evidence.source,
-            created_at=now,
-            changed_at=now,
+    moment = literal(now, subscriptions.c.created_at.type)
+    values = {
+        "subscriber_id": literal(subscriber_id),
+        "newsletter_id": editions.c.newsletter_id,
+        "edition_id": editions.c.id,
+        "state": literal(_PENDING),
+        "consent_source": literal(evidence.source),
+        "created_at": moment,
+        "changed_at": moment,
+    }
+    own = select(*values.values()).where(editions.c.newsletter_id.in_(asked), editions.c.key == OWN)
+    row = upsert(subscriptions).from_select(list(values), own.order_by(editions.c.newsletter_id))
+    pending = subscriptions.c.state == _PENDING
+    connection.execute(
+        row.on_conflict_do_update(
+            index_elements=["subscriber_id", "newsletter_id"], set_={"changed_at": now}, where=pending
         )
-        pending = subscriptions.c.state == _PENDING
-        connection.execute(
-            row.on_conflict_do_update(
-                index_elements=["subscriber_id", "newsletter_id"], set_={"changed_at": now}, where=pending
-            )
-        )
-        note_consents(connection, [subscriber_id], letter, Act.ASKED, told, now)
+    )
+    note_acts(connection, [(subscriber_id, letter) for letter in asked], Act.ASKED, told, now)
 
 
 def _kept(asked: Mapping[str, Choices]) -> dict[str, dict[str, str]]:
@@ -226,7 +244,7 @@ def _drop_unknown(connection: Connection, ids: Sequence[int]) -> None:
     """Take out people of whom nothing is kept but their address."""
     tables = (subscriptions, consents, deliveries, bounces)
     known = [exists().where(table.c.subscriber_id == subscribers.c.id) for table in tables]
-    query = select(subscribers.c.id).where(subscribers.c.id.in_(ids), *(~one for one in known))
+    query = select(subscribers.c.id).where(among(subscribers.c.id, ids), *(~one for one in known))
     unknown = list(connection.scalars(query))
-    connection.execute(delete(notices).where(notices.c.subscriber_id.in_(unknown)))
-    connection.execute(delete(subscribers).where(subscribers.c.id.in_(unknown)))
+    connection.execute(delete(notices).where(among(notices.c.subscriber_id, unknown)))
+    connection.execute(delete(subscribers).where(among(subscribers.c.id, unknown)))
