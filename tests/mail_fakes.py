@@ -123,22 +123,27 @@ class MemoryMailStore:
         self, newsletter: Newsletter, choices: Choices, subscriber_id: int, *, due_at: datetime, last_seq: int
     ) -> int:
         """What the store's `place` does: the Edition that brings a reader what they chose from where they stand."""
-        key, stands = (newsletter.id, subscriber_id), None
+        key = (newsletter.id, subscriber_id)
         standing = self._subscriptions.get(key)
-        if standing is not None and standing.state is SubscriptionState.CONFIRMED:
-            present = self._editions[self._reads[key]]
-            if present.edition.choices == choices:
-                return present.edition.id
-            stands = present.cursor
-        cursor, target = last_seq if stands is None else stands, self._keyed(newsletter.id, choices.key)
+        had = standing is not None and standing.state is not SubscriptionState.PENDING
+        present = self._editions[self._reads[key]] if had else None
+        reads = present is not None and standing is not None and standing.state is SubscriptionState.CONFIRMED
+        if reads and present is not None and present.edition.choices == choices:
+            return present.edition.id
+        target, cursor = self._keyed(newsletter.id, choices.key), last_seq
+        if reads and present is not None:
+            cursor = present.cursor
         if target is None:
             return self._add(newsletter, choices, choices.key, due_at, cursor).id
-        if not target.edition.is_own and not self._readers(target.edition.id):
+        is_read = target.edition.is_own or bool(self._readers(target.edition.id))
+        if is_read and not reads:
+            cursor = max(target.cursor, present.cursor if present else 0)
+        if not is_read and target.cursor <= cursor:
             self._editions[target.edition.id] = replace(target, cursor=cursor, due_at=due_at)
-        elif stands is not None and stands != target.cursor:
-            alone = self._keyed(newsletter.id, f"{choices.key}#{subscriber_id}")
+        elif cursor != target.cursor:
+            name = f"#{subscriber_id} {choices.key}"
+            alone = self._keyed(newsletter.id, name)
             if alone is None:
-                name = f"{choices.key}#{subscriber_id}"
                 return self._add(newsletter, choices, name, due_at, cursor, target.edition.id).id
             self._editions[alone.edition.id] = replace(alone, cursor=cursor, due_at=due_at)
             return alone.edition.id
@@ -202,7 +207,8 @@ class MemoryMailStore:
                 self._queue(issue, reader, domain)
         base = slot.edition.base_id or id_
         for other in self._editions.values():
-            if other.edition.base_id == base and other.cursor == self._editions[base].cursor:
+            is_read = self._editions[base].edition.is_own or self._readers(base)
+            if is_read and other.edition.base_id == base and other.cursor == self._editions[base].cursor:
                 self._reads |= {key: base for key, reads in self._reads.items() if reads == other.edition.id}
         return issue
 
@@ -223,7 +229,7 @@ class MemoryMailStore:
 
     def told(self, edition: Edition, story_ids: Collection[str]) -> Collection[str]:
         told = self._told(edition.id) | self._dropped.get(edition.newsletter_id, set())
-        if not edition.is_own:
+        if not edition.is_own and len(self._readers(edition.id)) == 1:
             readers = {reader.id for reader in self._readers(edition.id)}
             letters = {row.issue_id for row in self._deliveries.values() if row.subscriber.id in readers}
             for issue in self._issues:

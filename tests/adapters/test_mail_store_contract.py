@@ -315,7 +315,7 @@ def test_who_joins_others_catches_up_alone_and_then_reads_with_them(store: Store
     theirs = choose(store, "ana@example.org", TOKYO)
     close(store, theirs.id, "a", up_to=9)
     alone = choose(store, "bob@example.org", TOKYO)
-    assert (alone.base_id, alone.key.partition("#")[0]) == (theirs.id, theirs.key)
+    assert (alone.base_id, alone.choices) == (theirs.id, theirs.choices)
     assert readers(store, close(store, alone.id, "a", up_to=9)) == ["bob@example.org"]
     assert [slot.edition.id for slot in store.due(MONDAY) if not slot.edition.is_own] == [theirs.id]
     assert readers(store, close(store, theirs.id, "b", up_to=10)) == ["ana@example.org", "bob@example.org"]
@@ -365,6 +365,32 @@ def test_an_edition_that_nobody_read_any_more_is_taken_up_where_its_reader_stand
     record(store, "weekly", "a", up_to=15)
     assert choose(store, "ana@example.org", TOKYO).id == theirs.id
     assert {slot.edition.id: slot.cursor for slot in store.due(MONDAY)}[theirs.id] == 15
+
+
+def leave(store: Store, email: str) -> None:
+    person = next(item.subscriber for item in store.standing([email], "weekly"))
+    assert store.unsubscribe(person.id, "weekly", MONDAY)
+
+
+def test_what_an_edition_told_those_who_left_it_is_told_who_takes_it_up_behind_them(store: Store) -> None:
+    sync(store, WEEKLY)
+    subscribe(store, "weekly", "ana@example.org", "bob@example.org", "eve@example.org")
+    theirs = choose(store, "ana@example.org", TOKYO)
+    close(store, theirs.id, "a", up_to=9)
+    leave(store, "ana@example.org")
+    bobs = choose(store, "bob@example.org", TOKYO)
+    assert store.told(bobs, ["a"]) == set(), "bob was not told"
+    assert readers(store, close(store, bobs.id, "a", up_to=9)) == ["bob@example.org"]
+    assert [slot.edition.id for slot in store.due(MONDAY) if not slot.edition.is_own] == [bobs.id]
+
+
+def test_no_filter_is_taken_for_the_edition_of_one_reader(store: Store) -> None:
+    sync(store, WEEKLY)
+    subscribe(store, "weekly", "ana@example.org", "bob@example.org", "eve@example.org")
+    close(store, choose(store, "ana@example.org", Choices(query="gas")).id, "a", up_to=9)
+    alone = choose(store, "bob@example.org", Choices(query="gas"))
+    eves = choose(store, "eve@example.org", Choices(query="gas#2"))
+    assert (eves.choices.query, eves.id != alone.id) == ("gas#2", True)
 
 
 def test_readers_are_told_nothing_again_by_another_edition(store: Store) -> None:

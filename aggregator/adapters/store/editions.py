@@ -103,21 +103,25 @@ def place(
     """The id of the Edition that brings a reader what they chose, from where they stand: made if it is not there.
 
     One that others read already is joined when it stands where the reader does. Else theirs is one of their own, which
-    `record` lets join the other once both have told the same.
+    `record` lets join the other once both have told the same. Who comes back is told nothing of what lies before the
+    place of the Edition that they left, which they may have had.
     """
     present = _present(connection, subscriber_id, newsletter.id)
-    if present is not None and read_edition(present).choices == choices:
-        return int(present.id)
+    reader = present if present is not None and present.state == SubscriptionState.CONFIRMED.value else None
+    if reader is not None and read_edition(reader).choices == choices:
+        return int(reader.id)
     target = _with_key(connection, newsletter.id, choices.key)
-    stands = None if present is None else int(present.cursor)
-    cursor = last_seq if stands is None else stands
+    cursor = last_seq if reader is None else int(reader.cursor)
     if target is None:
         return _add(connection, newsletter, choices, choices.key, due_at=due_at, cursor=cursor)
-    if target.key != OWN and not target.has_readers:
+    is_read = target.key == OWN or target.has_readers
+    if is_read and reader is None:
+        cursor = max(target.cursor, present.cursor if present is not None else 0)
+    if not is_read and target.cursor <= cursor:
         moved = {"cursor": cursor, "next_due_at": due_at}
         connection.execute(update(editions).where(editions.c.id == target.id).values(moved))
-    elif stands is not None and stands != target.cursor:
-        key = f"{choices.key}#{subscriber_id}"
+    elif cursor != target.cursor:  # also where nobody reads it any more: what it told others, this reader has not had
+        key = f"#{subscriber_id} {choices.key}"
         return _alone(connection, newsletter, choices, key, target.id, due_at=due_at, cursor=cursor)
     return int(target.id)
 
@@ -156,11 +160,11 @@ def _add(
 
 
 def let_join(connection: Connection, edition: Edition) -> None:
-    """Readers alone in an Edition that has told all that its base has, and no more, join the base."""
+    """Readers alone in an Edition that has told all that its base has, and no more, join the base where it is read."""
     base_id = edition.base_id or edition.id
+    base = select(editions.c.cursor).where(editions.c.id == base_id, or_(editions.c.key == OWN, _has_readers()))
     caught_up = select(editions.c.id).where(
-        editions.c.base_id == base_id,
-        editions.c.cursor == select(editions.c.cursor).where(editions.c.id == base_id).scalar_subquery(),
+        editions.c.base_id == base_id, editions.c.cursor == base.correlate(None).scalar_subquery()
     )
     joined = update(subscriptions).where(subscriptions.c.edition_id.in_(caught_up))
     connection.execute(joined.values(edition_id=base_id))
@@ -192,11 +196,11 @@ def _with_key(connection: Connection, newsletter_id: str, key: str) -> Row[Any] 
 
 
 def _present(connection: Connection, subscriber_id: int, newsletter_id: str) -> Row[Any] | None:
-    """The Edition that a reader has now, None for who is none."""
+    """The Edition that a reader has, or had until they left, with the state of that; None for who is none yet."""
     theirs = (
         subscriptions.c.subscriber_id == subscriber_id,
         subscriptions.c.newsletter_id == newsletter_id,
-        subscriptions.c.state == SubscriptionState.CONFIRMED.value,
+        subscriptions.c.state != SubscriptionState.PENDING.value,
     )
-    query = select(editions).join(subscriptions, subscriptions.c.edition_id == editions.c.id)
+    query = select(editions, subscriptions.c.state).join(subscriptions, subscriptions.c.edition_id == editions.c.id)
     return connection.execute(query.where(*theirs)).first()

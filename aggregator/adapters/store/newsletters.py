@@ -114,10 +114,10 @@ class SqlNewsletterStore:
             return stored
 
     def told(self, edition: Edition, story_ids: Collection[str]) -> Collection[str]:
-        """Those of these Stories that its readers were told, or an editor dropped."""
+        """Those of these Stories that it told, or its only reader was told otherwise, or an editor dropped."""
         whose = issue_stories.c.edition_id == edition.id
         if not edition.is_own:
-            whose = or_(whose, _told_its_readers(edition))
+            whose = or_(whose, _told_its_only_reader(edition))
         told = select(issue_stories.c.story_id).where(whose)
         dropped = select(dropped_stories.c.story_id).where(dropped_stories.c.newsletter_id == edition.newsletter_id)
         with self._database.read() as connection:
@@ -198,12 +198,18 @@ def _is_own(newsletter_id: str) -> ColumnElement[bool]:
     return issues.c.edition_id == own.scalar_subquery()
 
 
-def _told_its_readers(edition: Edition) -> ColumnElement[bool]:
-    readers = select(subscriptions.c.subscriber_id).where(subscriptions.c.edition_id == edition.id)
+def _told_its_only_reader(edition: Edition) -> ColumnElement[bool]:
+    """What who reads an Edition alone was told by others; of several readers, each was told something else."""
+    reader = (
+        select(func.min(subscriptions.c.subscriber_id))
+        .where(subscriptions.c.edition_id == edition.id, subscriptions.c.state == SubscriptionState.CONFIRMED.value)
+        .having(func.count() == 1)
+        .scalar_subquery()
+    )
     letters = (
         select(deliveries.c.issue_id)
         .join(issues, issues.c.id == deliveries.c.issue_id)
-        .where(deliveries.c.subscriber_id.in_(readers), issues.c.newsletter_id == edition.newsletter_id)
+        .where(deliveries.c.subscriber_id == reader, issues.c.newsletter_id == edition.newsletter_id)
     )
     return issue_stories.c.issue_id.in_(letters)
 
