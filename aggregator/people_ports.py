@@ -49,9 +49,9 @@ class PersonStore(Protocol):
     def tell_disabled(self, reader: DisabledReader, domain: str, now: datetime) -> None:
         """Queue a mail that says so, whose link takes each of their newsletters up again."""
 
-    def erase(self, subscriber_id: int, key: str, now: datetime) -> bool:
+    def erase(self, subscriber_id: int, keys: Sequence[str], now: datetime) -> bool:
         """One transaction: take out all that tells who a person is, cancel their letters, and suppress their address
-        under `key`; whether there was one. Their id is never given to another."""
+        under the first of `keys`, its hashes; whether there was one. Their id is never given to another."""
 
 
 class SuppressionStore(Protocol):

@@ -102,7 +102,7 @@ def forget(ports: PeoplePorts, plan: PeoplePlan, email: str) -> None:
     person = ports.persons.find(_address(email))
     if person is None:
         raise NotFoundError(f"nobody here has the address {email!r}")
-    ports.persons.erase(person.subscriber.id, plan.keys(person.subscriber.email)[0], ports.clock.now())
+    ports.persons.erase(person.subscriber.id, plan.keys(person.subscriber.email), ports.clock.now())
 
 
 def show(ports: PeoplePorts, plan: PeoplePlan, email: str) -> tuple[PersonalData | None, Suppression | None]:

@@ -81,4 +81,4 @@ def erase(ports: PreferPorts, plan: PreferPlan, subscriber_id: int) -> bool:
     if person is None:
         return False
     log.info("forgotten", subscriber_id=subscriber_id)
-    return ports.persons.erase(subscriber_id, plan.keys(person.subscriber.email)[0], ports.clock.now())
+    return ports.persons.erase(subscriber_id, plan.keys(person.subscriber.email), ports.clock.now())

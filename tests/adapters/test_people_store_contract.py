@@ -217,8 +217,8 @@ def test_an_erased_person_leaves_counts_and_a_hash_and_no_word_of_who_they_were(
         )
     before = dump(sql.database)
     assert before.count("Ana.Ruiz@solo.example") >= 2
-    assert sql.erase(id_, "aaaa.hash", START)
-    assert not sql.erase(id_, "aaaa.hash", START)
+    assert sql.erase(id_, ["aaaa.hash"], START)
+    assert not sql.erase(id_, ["aaaa.hash"], START)
     after = dump(sql.database).lower()
     assert [word for word in ("ana", "ruiz", "solo.example") if word in after] == []
     assert sql.person(id_) is None
@@ -233,11 +233,39 @@ def test_an_erased_person_leaves_counts_and_a_hash_and_no_word_of_who_they_were(
     assert states(sql) == [("bob@example.org", "confirmed")]
 
 
+def test_what_an_erased_person_chose_goes_unless_others_chose_it_too(sql: SqlStore) -> None:
+    about_me = Choices(query='author:"Ana Ruiz"')
+    enlist(sql, Newcomer(email="ana@example.org", choices=about_me), Newcomer(email="bob@example.org", choices=TOKYO))
+    enlist(sql, Newcomer(email="eve@example.org", choices=TOKYO))
+    for email in ("ana@example.org", "eve@example.org"):
+        person = sql.find(email)
+        assert person is not None
+        sql.erase(person.subscriber.id, ["aaaa.hash"], START)
+    with sql.database.read() as connection:
+        kept = repr(connection.exec_driver_sql("SELECT * FROM editions").all())
+    assert "Ruiz" not in kept
+    bob = sql.find("bob@example.org")
+    assert bob is not None
+    assert [item.choices for item in bob.subscriptions] == [TOKYO]
+    enlist(sql, Newcomer(email="cem@example.org", choices=about_me))
+    assert any(slot.edition.choices == about_me for slot in sql.due(START + timedelta(days=60)))
+
+
+def test_what_was_said_of_a_suppression_goes_with_the_person_under_each_secret(sql: SqlStore) -> None:
+    enlist(sql, Newcomer(email="ana@example.org"))
+    sql.suppress("old.hash", Suppression(reason="bounce", since=START, note="550 <ana@example.org> unknown"))
+    ana = sql.find("ana@example.org")
+    assert ana is not None
+    sql.erase(ana.subscriber.id, ["new.hash", "old.hash"], START)
+    assert "ana@" not in dump(sql.database)
+    assert sql.suppression(["old.hash"]) == Suppression(reason="bounce", since=START)
+
+
 def test_the_id_of_an_erased_person_is_never_anothers(sql: SqlStore) -> None:
     enlist(sql, Newcomer(email="ana@example.org"))
     ana = sql.find("ana@example.org")
     assert ana is not None
-    sql.erase(ana.subscriber.id, "aaaa.hash", START)
+    sql.erase(ana.subscriber.id, ["aaaa.hash"], START)
     enlist(sql, Newcomer(email="ana@example.org"))
     again = sql.find("ana@example.org")
     assert again is not None

@@ -10,14 +10,29 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, Select, delete, or_, select, update
+from sqlalchemy import (
+    CompoundSelect,
+    Connection,
+    Row,
+    Select,
+    String,
+    Update,
+    cast,
+    delete,
+    exists,
+    or_,
+    select,
+    union,
+    update,
+)
 
 from aggregator.adapters.store.confirmations import settle_choices
 from aggregator.adapters.store.consents import drop_consents, note_consents, read_consents
-from aggregator.adapters.store.engine import Database
+from aggregator.adapters.store.engine import Database, among
 from aggregator.adapters.store.mail_tables import (
     bounces,
     deliveries,
+    editions,
     issues,
     notices,
     subscribers,
@@ -34,7 +49,7 @@ from aggregator.adapters.store.subscribers import (
 from aggregator.adapters.store.suppressions import add_suppression, lift_suppressions
 from aggregator.model.consent import Act, Evidence, Suppression, SuppressionReason
 from aggregator.model.delivery import Subscriber, SubscriptionState
-from aggregator.model.edition import Choices
+from aggregator.model.edition import OWN, Choices
 from aggregator.model.newsletter import Newsletter
 from aggregator.model.person import DisabledReader, KeptBounce, KeptDelivery, KeptNotice, Person, PersonalData
 from aggregator.ports import Runs
@@ -83,8 +98,9 @@ class SqlPersonStore:
             letters = connection.scalars(theirs.order_by(subscriptions.c.newsletter_id)).all()
             return sum(end_subscription(connection, subscriber_id, letter, now, evidence) for letter in letters)
 
-    def erase(self, subscriber_id: int, key: str, now: datetime) -> bool:
-        """Take out all that tells who a person is, and keep their address out by `key`; whether there was one."""
+    def erase(self, subscriber_id: int, keys: Sequence[str], now: datetime) -> bool:
+        """Take out all that tells who a person is, and keep their address out by the first of `keys`, its hashes;
+        whether there was one."""
         with self._database.write_ledger() as connection:
             person = _person(connection, subscribers.c.id == subscriber_id)
             if person is None:
@@ -94,8 +110,8 @@ class SqlPersonStore:
             for item in person.subscriptions:
                 note_consents(connection, [subscriber_id], item.newsletter_id, Act.FORGOTTEN, FORGOTTEN, now)
             _blank(connection, person.subscriber)
-            add_suppression(connection, key, SuppressionReason.FORGOTTEN.value, now)
-            connection.execute(update(suppressions).where(suppressions.c.key == key).values(note=""))
+            add_suppression(connection, keys[0], SuppressionReason.FORGOTTEN.value, now)
+            connection.execute(update(suppressions).where(suppressions.c.key.in_(keys)).values(note=""))
         return True
 
     def prefer(
@@ -204,11 +220,30 @@ def _of(subscriber: Subscriber) -> Any:
     return or_(notices.c.subscriber_id == subscriber.id, notices.c.email == subscriber.email)
 
 
+def _editions(subscriber_id: int) -> CompoundSelect[Any]:
+    """The ids of those a person has, and of those whose letters they got before."""
+    now = select(subscriptions.c.edition_id).where(subscriptions.c.subscriber_id == subscriber_id)
+    before = select(issues.c.edition_id).join_from(deliveries, issues)
+    return union(now, before.where(deliveries.c.subscriber_id == subscriber_id))
+
+
+def _unread(edition_ids: Collection[int]) -> Update:
+    """Of these Editions, those which nobody has and nobody is to join: what was chosen there was one person's word."""
+    others = editions.alias()
+    kept = (
+        exists().where(subscriptions.c.edition_id == editions.c.id),
+        exists().where(others.c.base_id == editions.c.id),
+    )
+    return update(editions).where(among(editions.c.id, edition_ids), editions.c.key != OWN, *(~one for one in kept))
+
+
 def _blank(connection: Connection, subscriber: Subscriber) -> None:
     """The row stays, so that its id is never another's: old links name it. A server's words may name the person."""
     id_ = subscriber.id
+    had = connection.scalars(_editions(id_)).all()
     connection.execute(delete(notices).where(_of(subscriber)))
     connection.execute(delete(subscriptions).where(subscriptions.c.subscriber_id == id_))
+    connection.execute(_unread(had).values(choices={}, key="erased " + cast(editions.c.id, String)))
     connection.execute(update(deliveries).where(deliveries.c.subscriber_id == id_).values(reply=None, domain=""))
     connection.execute(update(bounces).where(bounces.c.subscriber_id == id_).values(reason=""))
     gone = {"email": "", "email_key": f"erased {id_}", "name": None}
