@@ -27,7 +27,7 @@ from aggregator.model.story import Story
 from aggregator.ports import Clock, NewsletterStore, StoryStore
 from aggregator.query.grammar import parse_query
 from aggregator.query.matching import Query
-from aggregator.schedule import next_run
+from aggregator.schedule import next_run, parse_schedule
 from aggregator.steps.corrections import corrections
 from aggregator.steps.rendering import Renderer
 from aggregator.steps.selection import digest, matching
@@ -159,7 +159,7 @@ def _close(run: _Run, newsletter: Newsletter, slot: Slot) -> Issue | None:
     fault("digest.slot")
     selected, issue, corrected = _select(run, newsletter, slot, up_to), None, tuple[Correction, ...]()
     fault("digest.chosen")
-    if selected.stories or newsletter.when_empty == "send":
+    if selected.stories or _comes_empty(newsletter):
         if newsletter.approval and slot.edition.is_own and slot.draft is None:
             _begin_draft(run, newsletter, slot)
             return None
@@ -194,6 +194,11 @@ def _waits(newsletter: Newsletter, slot: Slot, now: datetime) -> bool:
     if slot.draft is None or slot.draft.approved_at is not None or not newsletter.approval:
         return False
     return newsletter.at_deadline == "hold" or now < slot.draft.deadline_at
+
+
+def _comes_empty(newsletter: Newsletter) -> bool:
+    """Whether an Issue says that there is nothing new; never one that comes as soon as there is something."""
+    return newsletter.when_empty == "send" and not parse_schedule(newsletter.schedule).is_each
 
 
 def _begin_draft(run: _Run, newsletter: Newsletter, slot: Slot) -> None:

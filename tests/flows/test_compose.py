@@ -92,7 +92,9 @@ class PlainRenderer:
     ) -> Rendering:
         if newsletter.id in self.broken:
             raise self.broken[newsletter.id]
-        text = f"{number or browser_url} {created_at:%Y-%m-%d}: {', '.join(story.head.title for story in digest.stories)}"
+        text = (
+            f"{number or browser_url} {created_at:%Y-%m-%d}: {', '.join(story.head.title for story in digest.stories)}"
+        )
         text += f" ({note})" if note else ""
         for item in corrections:
             text += f"; {item.old_title} of {item.issue_number} is now {item.story.head.title}"

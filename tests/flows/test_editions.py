@@ -79,6 +79,18 @@ def test_a_reader_with_a_filter_of_their_own_gets_no_empty_letters() -> None:
     assert letters(world, "ana@example.org") == []
 
 
+def test_who_wants_each_story_as_it_comes_is_not_told_every_quarter_that_there_is_none() -> None:
+    world = world_of(replace(WEEKLY, when_empty="send"))
+    subscribe(world, "ana@example.org")
+    choose(world, "ana@example.org", Choices(schedule="each"))
+    for _ in range(4):
+        world.clock.advance(minutes=15)
+        assert world.compose() == []
+    world.stories.add("One")
+    world.clock.advance(minutes=15)
+    assert world.compose() == [("weekly", 1, ("story-1",))]
+
+
 def test_choices_narrow_the_query_and_keep_what_is_not_chosen() -> None:
     both = Choices(query="country:jp", quiet="22:00-07:00").applied(replace(WEEKLY, query="a OR b"))
     assert both.query == "(a OR b) AND (country:jp)"
