@@ -12,10 +12,11 @@ from aggregator.adapters.store.persons import SqlPersonStore
 from aggregator.adapters.store.subscribers import SqlSubscriberStore
 from aggregator.adapters.store.suppressions import SqlSuppressionStore
 from aggregator.model.consent import Act, Evidence, Suppression
-from aggregator.model.delivery import DeliveryState, Subscriber, SubscriptionState
+from aggregator.model.delivery import DeliveryState, SendResult, Subscriber, SubscriptionState
 from aggregator.model.edition import Choices
 from aggregator.model.newcomer import Enlisted, Newcomer
 from aggregator.model.newsletter import Newsletter
+from aggregator.model.sending import Claim, Settlement
 from tests.fakes import START
 from tests.mail_fakes import DAILY, WEEKLY, MemoryMailStore, issue_of
 from tests.real_store import KINDS, database_of
@@ -259,6 +260,21 @@ def test_what_was_said_of_a_suppression_goes_with_the_person_under_each_secret(s
     sql.erase(ana.subscriber.id, ["new.hash", "old.hash"], START)
     assert "ana@" not in dump(sql.database)
     assert sql.suppression(["old.hash"]) == Suppression(reason="bounce", since=START)
+
+
+def test_what_a_server_says_of_who_was_erased_meanwhile_is_not_kept(sql: SqlStore) -> None:
+    enlist(sql, Newcomer(email="ana@example.org"), Newcomer(email="bob@example.org"))
+    slot, ana = sql.slot("weekly"), sql.find("ana@example.org")
+    assert ana is not None
+    assert sql.record(slot, up_to=9, next_due=START, issue=issue_of(slot, START, "one"), domain="example.org")
+    claimed = sql.exchange((), START, Claim(worker="here", newsletter_ids=["weekly"], room=9)).claimed
+    sql.erase(ana.subscriber.id, ["aaaa.hash"], START)
+    no = [f"550 5.1.1 <{letter.subscriber.email}>: no such user" for letter in claimed]
+    results = [SendResult(state=DeliveryState.REFUSED, reply=reply, code=550) for reply in no]
+    settled = [Settlement(delivery=one, result=result) for one, result in zip(claimed, results, strict=True)]
+    assert sql.exchange(settled, START).lost == frozenset()
+    kept = dump(sql.database)
+    assert ("<ana@" in kept, "<bob@" in kept, kept.count("'refused'")) == (False, True, 2)
 
 
 def test_the_id_of_an_erased_person_is_never_anothers(sql: SqlStore) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Connection,
     RowMapping,
     Select,
+    Text,
     and_,
     bindparam,
     case,
@@ -45,6 +46,8 @@ def _any_of(name: str) -> Any:
 # --- settling -------------------------------------------------------------------------------------
 
 _OUTCOME = ("state", "settled_at", "next_attempt_at", "code", "policy", "reply")
+_REPLY = case((deliveries.c.domain == "", null()), else_=bindparam("new_reply", type_=Text()))
+"""Of somebody who was erased while their letter was at hand, a server's words are not kept: they may name them."""
 _SETTLEMENT = (
     update(deliveries)
     .where(
@@ -53,7 +56,7 @@ _SETTLEMENT = (
         deliveries.c.attempts == bindparam("its_attempts"),
         deliveries.c.claimed_by == bindparam("its_worker"),
     )
-    .values({name: bindparam(f"new_{name}") for name in _OUTCOME})
+    .values({name: bindparam(f"new_{name}") for name in _OUTCOME} | {"reply": _REPLY})
 )
 _SETTLED = select(
     deliveries.c.id,
