@@ -84,9 +84,18 @@ def next_run(newsletter: Newsletter, moment: datetime) -> datetime:
             if schedule.is_each:
                 run = _instant(datetime.combine(day + timedelta(days=1), time()), zone) - AT_ONCE
             continue
-        if (due := _after_quiet(run, zone, newsletter.quiet)) > moment:
+        due = _after_quiet(run, zone, newsletter.quiet)
+        if due > moment and not _is_holiday(due.astimezone(zone).date(), newsletter.holidays):
             return due
     return run
+
+
+def rests(newsletter: Newsletter, now: datetime) -> bool:
+    """Whether what is late waits on, as this is a holiday or within quiet hours."""
+    zone = ZoneInfo(newsletter.timezone)
+    if _is_holiday(now.astimezone(zone).date(), newsletter.holidays):
+        return not _is_holiday(next_run(newsletter, now).astimezone(zone).date(), newsletter.holidays)
+    return _after_quiet(now, zone, newsletter.quiet) > now
 
 
 def next_runs(newsletter: Newsletter, now: datetime) -> tuple[datetime, datetime]:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from aggregator.model.newsletter import Newsletter
-from aggregator.schedule import AT_ONCE, next_run, next_runs, parse_holiday, parse_quiet, parse_schedule
+from aggregator.schedule import AT_ONCE, next_run, next_runs, parse_holiday, parse_quiet, parse_schedule, rests
 from tests.mail_fakes import WEEKLY
 
 ZONES = """
@@ -164,6 +164,20 @@ def test_each_comes_soon_but_not_in_quiet_hours() -> None:
     assert next_run(letter("each"), utc(2026, 6, 1, 12)) == utc(2026, 6, 1, 12) + AT_ONCE
     assert next_run(letter("each", "UTC", quiet="22:00-07:00"), utc(2026, 6, 1, 22, 50)) == utc(2026, 6, 2, 7)
     assert next_run(letter("each", "UTC", holidays="06-01"), utc(2026, 6, 1, 12)) == utc(2026, 6, 2)
+
+
+def test_what_waits_for_the_morning_does_not_come_on_a_holiday() -> None:
+    eve = utc(2026, 12, 24, 22, 50)
+    for words, expected in (("daily 23:00", utc(2026, 12, 27, 7)), ("each", utc(2026, 12, 26, 7))):
+        assert next_run(letter(words, "UTC", quiet="22:00-07:00", holidays="12-25"), eve) == expected
+
+
+def test_what_is_late_rests_in_quiet_hours_and_on_holidays() -> None:
+    newsletter = letter("daily 08:00", "UTC", quiet="22:00-07:00", holidays="12-25")
+    assert [rests(newsletter, utc(2026, 12, 23, hour)) for hour in (6, 7, 21, 22)] == [True, False, False, True]
+    assert [rests(newsletter, utc(2026, 12, day, 12)) for day in (24, 25, 26)] == [False, True, False]
+    every = " ".join(f"{month:02}-{day:02}" for month in range(1, 13) for day in range(1, 32))
+    assert not rests(letter("daily 08:00", "UTC", holidays=every), utc(2026, 12, 23, 12))
 
 
 def test_the_next_two_runs_follow_each_other() -> None:

@@ -27,7 +27,7 @@ from aggregator.model.story import Story
 from aggregator.ports import Clock, NewsletterStore, StoryStore
 from aggregator.query.grammar import parse_query
 from aggregator.query.matching import Query
-from aggregator.schedule import next_run, parse_schedule
+from aggregator.schedule import next_run, parse_schedule, rests
 from aggregator.steps.corrections import corrections
 from aggregator.steps.rendering import Renderer
 from aggregator.steps.selection import digest, matching
@@ -108,7 +108,7 @@ def compose(
         if newsletter is None:
             continue
         try:
-            issue = _close(run, newsletter, slot)
+            issue = None if _rests(newsletter, slot, run.now) else _close(run, newsletter, slot)
         except Exception as error:  # a template is an admin's program: it may raise anything
             if isinstance(error, StoreError) and not isinstance(error, ConflictError):
                 raise
@@ -154,7 +154,7 @@ def _still_made(plan: ComposePlan, slot: Slot) -> Newsletter:
 
 def _close(run: _Run, newsletter: Newsletter, slot: Slot) -> Issue | None:
     store, up_to = run.ports.newsletters, _up_to(run, newsletter, slot)
-    if _waits(newsletter, slot, run.now):
+    if _waits(run, newsletter, slot):
         return None
     fault("digest.slot")
     selected, issue, corrected = _select(run, newsletter, slot, up_to), None, tuple[Correction, ...]()
@@ -189,11 +189,20 @@ def _up_to(run: _Run, newsletter: Newsletter, slot: Slot) -> int:
     return max(slot.cursor, run.last_seq)
 
 
-def _waits(newsletter: Newsletter, slot: Slot, now: datetime) -> bool:
-    """Whether a Draft still waits for a person."""
-    if slot.draft is None or slot.draft.approved_at is not None or not newsletter.approval:
+def _waits(run: _Run, newsletter: Newsletter, slot: Slot) -> bool:
+    """Whether a Draft still waits for a person; readers' own Editions wait for it, to tell what comes of it."""
+    if not newsletter.approval:
         return False
-    return newsletter.at_deadline == "hold" or now < slot.draft.deadline_at
+    if not slot.edition.is_own:
+        return run.ports.newsletters.slot(newsletter.id).draft is not None
+    if slot.draft is None or slot.draft.approved_at is not None:
+        return False
+    return newsletter.at_deadline == "hold" or run.now < slot.draft.deadline_at
+
+
+def _rests(newsletter: Newsletter, slot: Slot, now: datetime) -> bool:
+    """Whether what is late, as the machine was off, is not made now either; a person's word goes before that."""
+    return not (slot.draft and slot.draft.approved_at) and rests(newsletter, now)
 
 
 def _comes_empty(newsletter: Newsletter) -> bool:

@@ -91,6 +91,16 @@ def test_who_wants_each_story_as_it_comes_is_not_told_every_quarter_that_there_i
     assert world.compose() == [("weekly", 1, ("story-1",))]
 
 
+def test_what_was_missed_is_not_made_up_for_in_quiet_hours_nor_on_a_holiday() -> None:
+    world = world_of(replace(DAILY, timezone="UTC", quiet="22:00-07:00", holidays=("12-25",)))
+    world.stories.add("One")
+    for moment in (datetime(2026, 12, 23, 22, tzinfo=UTC), datetime(2026, 12, 25, 12, tzinfo=UTC)):
+        world.clock.moment = moment
+        assert world.compose() == []
+    world.clock.moment = datetime(2026, 12, 26, 7, tzinfo=UTC)
+    assert world.compose() == [("daily", 1, ("story-1",))]
+
+
 def test_choices_narrow_the_query_and_keep_what_is_not_chosen() -> None:
     both = Choices(query="country:jp", quiet="22:00-07:00").applied(replace(WEEKLY, query="a OR b"))
     assert both.query == "(a OR b) AND (country:jp)"
@@ -132,8 +142,9 @@ def test_every_reader_is_told_every_story_once_whatever_they_choose(events: list
             case name:
                 choose(world, f"{name}@example.org", CHOICES[amount])
     for _ in range(3):  # so that clocks which went back have caught up, too
-        world.clock.advance(days=65)
-        world.compose()
+        for hours in (65 * 24, 12):  # in no quiet hours, once or the other time
+            world.clock.advance(hours=hours)
+            world.compose()
     everything = Counter(story.id for story in world.stories.stories)
     for name in people:
         assert Counter(letters(world, f"{name}@example.org")) == everything, name
@@ -256,6 +267,21 @@ def test_readers_with_their_own_days_get_only_what_was_approved(waiting: World) 
     waiting.clock.advance(days=1)
     waiting.compose()
     assert letters(waiting, "bob@example.org") == ["story-3", "story-1", "story-4"]
+
+
+def test_readers_with_the_newsletters_own_day_get_what_was_approved_with_it_and_not_a_week_later() -> None:
+    world = world_of(APPROVED)
+    subscribe(world, "ana@example.org", "bob@example.org", "eve@example.org")
+    choose(world, "bob@example.org", Choices(language="fr"))
+    choose(world, "eve@example.org", Choices(schedule="monthly 1 09:00"))
+    world.stories.add("One", "Two")
+    world.clock.moment = MONDAY
+    world.compose()
+    choose(world, "eve@example.org", Choices())
+    assert world.compose() == []
+    edit_draft(world.ports, world.plan, "weekly", drop=["story-2"], approve=True)
+    world.compose()
+    assert [letters(world, f"{name}@example.org") for name in ("ana", "bob", "eve")] == [["story-1"]] * 3
 
 
 def test_the_last_word_on_a_story_counts(waiting: World) -> None:
