@@ -26,7 +26,8 @@ class PersonStore(Protocol):
         """All that is kept about a person, `keys` being the hashes of their address."""
 
     def end_all(self, subscriber_id: int, evidence: Evidence, now: datetime) -> int:
-        """End every subscription of a person, as `unsubscribe` does; how many there were."""
+        """End every subscription of a person, as `unsubscribe` does, and let no mail go that still waits; how many
+        there were."""
 
     def prefer(
         self,

@@ -10,6 +10,7 @@ from email.policy import default
 import pytest
 
 from aggregator.flows.notify import NotifyPlan, NotifyPorts, notify
+from aggregator.model.consent import Evidence
 from aggregator.model.delivery import DeliveryState, SendResult
 from aggregator.settings.loading import template_files
 from aggregator.steps.notices import NoticeRenderer
@@ -137,6 +138,26 @@ def test_a_server_that_is_down_is_left_alone_and_nothing_is_lost(world: PeopleWo
     assert cut.recipients == [ANA]
     world.clock.advance(minutes=6)
     assert sorted(str(message["To"]) for message in run(world)) == [ANA, "bob@example.org"]
+
+
+def test_a_server_that_was_down_for_hours_has_cost_a_mail_no_attempt(world: PeopleWorld) -> None:
+    world.ask(ANA)
+    mailer = ScriptedMailer(answers_to={ANA: [DOWN] * 40 + [DEFERRED]})
+    for _ in range(41):
+        run(world, mailer)
+        world.clock.advance(minutes=6)
+    assert states(world) == [("confirm", "deferred")]
+    assert [message["To"] for message in run(world)] == [ANA]
+
+
+def test_who_is_suppressed_gets_no_mail_that_waited(world: PeopleWorld) -> None:
+    world.ask(ANA)
+    world.notices.alert(ANA, "The relay refuses us", [], "example.org", START)
+    person = world.persons.find(ANA)
+    assert person is not None
+    assert world.persons.end_all(person.subscriber.id, Evidence(source="suppressed by hand"), START) == 1
+    assert [message["Subject"] for message in run(world)] == ["[Think Tank Wire] The relay refuses us"]
+    assert states(world) == [("confirm", "cancelled"), ("alert", "accepted")]
 
 
 def test_what_a_worker_had_at_hand_is_named_and_not_sent_again(world: PeopleWorld) -> None:

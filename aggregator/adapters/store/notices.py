@@ -65,7 +65,8 @@ class SqlNoticeStore:
             return read_notice(connection.execute(select(notices).where(notices.c.id == id_)).one())
 
     def settle(self, notice: Notice, result: SendResult, now: datetime, retry_at: datetime | None) -> bool:
-        """Move a claimed row from `sending` to its result; False when the claim no longer stands."""
+        """Move a claimed row from `sending` to its result; False when the claim no longer stands. A fault of the whole
+        server was no attempt of this mail's."""
         claim = (
             notices.c.id == notice.id,
             notices.c.state == DeliveryState.SENDING.value,
@@ -73,6 +74,7 @@ class SqlNoticeStore:
         )
         outcome = {
             "state": result.state.value,
+            "attempts": notice.attempts - result.server_down,
             "settled_at": now,
             "next_attempt_at": retry_at,
             "code": result.code,

@@ -48,14 +48,14 @@ from aggregator.adapters.store.subscribers import (
 )
 from aggregator.adapters.store.suppressions import add_suppression, lift_suppressions
 from aggregator.model.consent import Act, Evidence, Suppression, SuppressionReason
-from aggregator.model.delivery import Subscriber, SubscriptionState
+from aggregator.model.delivery import DeliveryState, Subscriber, SubscriptionState
 from aggregator.model.edition import OWN, Choices
 from aggregator.model.newsletter import Newsletter
 from aggregator.model.person import DisabledReader, KeptBounce, KeptDelivery, KeptNotice, Person, PersonalData
 from aggregator.ports import Runs
 
 FORGOTTEN = Evidence(source="erased")
-_CONFIRMED = SubscriptionState.CONFIRMED
+_CONFIRMED, _CANCELLED = SubscriptionState.CONFIRMED, DeliveryState.CANCELLED.value
 DISABLED = "disabled"
 """The kind of a notice that says that mail came back."""
 Kept = TypeVar("Kept", KeptDelivery, KeptBounce, KeptNotice)
@@ -92,10 +92,11 @@ class SqlPersonStore:
             )
 
     def end_all(self, subscriber_id: int, evidence: Evidence, now: datetime) -> int:
-        """End every subscription of a person; how many there were."""
+        """End every subscription of a person, and let no mail go that still waits; how many there were."""
         theirs = select(subscriptions.c.newsletter_id).where(subscriptions.c.subscriber_id == subscriber_id)
         with self._database.write_ledger() as connection:
             letters = connection.scalars(theirs.order_by(subscriptions.c.newsletter_id)).all()
+            connection.execute(_waiting(subscriber_id).values(state=_CANCELLED, settled_at=now, next_attempt_at=None))
             return sum(end_subscription(connection, subscriber_id, letter, now, evidence) for letter in letters)
 
     def erase(self, subscriber_id: int, keys: Sequence[str], now: datetime) -> bool:
@@ -214,6 +215,11 @@ def _bounces(subscriber_id: int) -> Select[Any]:
 def _notices(subscriber: Subscriber) -> Select[Any]:
     columns = ("kind", "newsletter_id", "state", "created_at", "settled_at", "message_id")
     return select(*(notices.c[name] for name in columns)).where(_of(subscriber)).order_by(notices.c.id)
+
+
+def _waiting(subscriber_id: int) -> Update:
+    """Mails that ask or tell, and were not sent yet."""
+    return update(notices).where(notices.c.subscriber_id == subscriber_id, notices.c.next_attempt_at.is_not(None))
 
 
 def _of(subscriber: Subscriber) -> Any:
