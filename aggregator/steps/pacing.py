@@ -9,6 +9,7 @@ span never more go than are allowed, and what is remembered does not grow with t
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 
 from aggregator.model.pace import Limits, Pace, Rate, WarmUp
 from aggregator.model.sending import Sent
@@ -101,14 +102,13 @@ class _Window:
         return (self._letters if letters is None else letters) - sum(self._counts.values())
 
     def free_at(self, now: datetime) -> datetime:
-        """When there is room for a share of them again."""
+        """When there is room for a share of them again, of which there is none now."""
         self._forget(now)
         wanted = sum(self._counts.values()) - self._letters + max(1, self._letters // SHARE)
-        for place in sorted(self._counts):
-            wanted -= self._counts[place]
-            if wanted <= 0:
-                return _EPOCH + (place + 1) * self._part + self._span
-        return now + self._span
+        places = sorted(self._counts)
+        gone = accumulate(self._counts[place] for place in places)
+        place = next(place for place, count in zip(places, gone, strict=True) if count >= wanted)
+        return _EPOCH + (place + 1) * self._part + self._span
 
     def _forget(self, now: datetime) -> None:
         """What is past, and what was counted by a clock that was ahead."""

@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aggregator.errors import StoreError, UsageError
-from aggregator.flows.delivering.deliver import FRESH, deliver
+from aggregator.flows.delivering.deliver import FRESH, PRINT_RUNS, deliver
 from aggregator.flows.delivering.keeping_pace import PaceKeeper
 from aggregator.flows.delivering.lettering import DeliverPlan, sample_letter, send_test
 from aggregator.flows.delivering.noting import DeliverPorts
@@ -351,6 +351,13 @@ def test_as_many_are_at_hand_as_there_is_room_for(world: World) -> None:
     assert world.mailer.connected[0] == 10, "so that no more connections are opened than are of use"
 
 
+def test_without_room_nothing_is_claimed(world: World) -> None:
+    world.queue("ana")
+    world.mailer.lanes = 0
+    assert world.deliver() == DeliveryReport()
+    assert world.row("ana").state is DeliveryState.QUEUED
+
+
 def test_a_fault_of_ours_in_one_letter_lets_those_at_hand_end_and_the_others_wait(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -431,6 +438,55 @@ def test_a_newsletter_says_what_becomes_of_a_letter_in_doubt(
     raws = [raw for _, _, raw in world.mailer.sent]
     assert len(raws) == (1 if policy == "leave" else 3)
     assert len({message_from_bytes(raw)["Message-ID"] for raw in raws}) == 1
+
+
+def test_many_issues_are_sent_at_once_and_few_are_kept_ready(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(PRINT_RUNS + 2):
+        world.queue(f"reader{number}")
+        world.clock.advance(seconds=1)
+    read, issue = [], world.store.edition_issue
+    monkeypatch.setattr(world.store, "edition_issue", lambda *key: (read.append(key), issue(*key))[1])
+    assert world.deliver().accepted == sum(range(1, PRINT_RUNS + 3))
+    assert len(read) == PRINT_RUNS + 2
+
+
+def test_a_database_that_fails_between_two_letters_pauses_the_run(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is at hand is noted all the same."""
+
+    def away(*arguments: object, **more: object) -> int:
+        raise StoreError("database: gone")
+
+    world.queue("ana", "bob", "carl")
+    world.script(ana=[POLICY])
+    answered, calls = world.store.answered, list[int]()
+
+    def once(limit: int) -> Sequence[Delivery]:
+        calls.append(limit)
+        return answered(limit) if len(calls) == 1 else away()
+
+    monkeypatch.setattr(world.store, "answered", once)
+    assert world.deliver() == DeliveryReport(refused=1, paused="database: gone")
+    assert [row.state for row in world.store.for_issue(1)] == [
+        DeliveryState.REFUSED,
+        DeliveryState.QUEUED,
+        DeliveryState.QUEUED,
+    ]
+
+
+def test_who_counts_refusals_is_told_of_each_and_may_fail(world: World) -> None:
+    told: list[str] = []
+
+    def tell(delivery: Delivery, result: SendResult) -> None:
+        told.append(f"{delivery.subscriber.email}: {result.reply}")
+        raise StoreError("database: gone")
+
+    world.queue("ana", "bob")
+    world.script(ana=UNKNOWN)
+    world.ports = replace(world.ports, refused=tell)
+    assert world.deliver() == DeliveryReport(accepted=1, refused=1)
+    assert told == ["ana@reader.example: 550 5.1.1 No such user"]
 
 
 # --- how fast -------------------------------------------------------------------------------------

@@ -100,6 +100,14 @@ def test_a_warm_up_is_a_limit_a_day() -> None:
     assert limits.longest == DAY
 
 
+def test_what_is_counted_is_forgotten_though_nobody_asks() -> None:
+    pacer = Pacer(Limits(whole=Rate(letters=5, span=HOUR)), most=4)
+    for minute in range(300):
+        pacer.note(sent(START + timedelta(minutes=minute)))
+    assert pacer.pace(START + timedelta(minutes=299)).room == 0
+    assert pacer.pace(START + timedelta(minutes=299 + 57)).room == 1
+
+
 def test_what_a_clock_that_was_ahead_counted_holds_nothing_up() -> None:
     pacer = Pacer(Limits(whole=Rate(letters=5, span=HOUR)), most=4)
     for _ in range(5):
