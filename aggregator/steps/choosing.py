@@ -54,13 +54,13 @@ def read_choices(given: Mapping[str, str], newsletter: Newsletter) -> Chosen:
             except ValueError as error:
                 faults[name] = str(error)
     query = " ".join(NOT_TEXT.sub(" ", given.get("query", "")).split())
-    query_fault = _query_fault(query, faults)
+    query_fault = _query_fault(query, newsletter, faults)
     own = {name: None if value == getattr(newsletter, name) else value for name, value in read.items()}
     choices = Choices(**own, query=query if not query_fault and query != newsletter.query else "")
     return Chosen(choices=Choices() if faults else choices, faults=faults, query_fault=query_fault)
 
 
-def _query_fault(query: str, faults: dict[str, str]) -> QueryError | None:
+def _query_fault(query: str, newsletter: Newsletter, faults: dict[str, str]) -> QueryError | None:
     if len(query) > LONGEST_QUERY:
         faults["query"] = f"a filter has at most {LONGEST_QUERY} characters"
         return None
@@ -69,6 +69,10 @@ def _query_fault(query: str, faults: dict[str, str]) -> QueryError | None:
     except QueryError as error:
         faults["query"] = f"{error.message} (character {error.position + 1})"
         return error
+    try:
+        parse_query(Choices(query=query).applied(newsletter).query)
+    except QueryError as error:  # each can be read, and both together cannot
+        faults["query"] = f"together with the newsletter's own filter this is too much: {error.message}"
     return None
 
 

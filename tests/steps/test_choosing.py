@@ -58,6 +58,14 @@ def test_a_filter_has_a_longest() -> None:
     assert chosen.faults == {"query": f"a filter has at most {LONGEST_QUERY} characters"}
 
 
+def test_a_filter_that_cannot_be_read_with_the_newsletters_own_is_refused() -> None:
+    long = replace(WEEKLY, query=" OR ".join(["energy"] * 399))
+    chosen = read_choices({"query": "country:jp OR country:kr"}, long)
+    assert chosen.faults == {
+        "query": "together with the newsletter's own filter this is too much: a query has at most 4000 characters"
+    }
+
+
 def test_characters_that_no_database_keeps_are_spaces() -> None:
     assert read_choices({"query": 'title:"a\0b" \ufffe gas'}, WEEKLY).choices == Choices(query='title:"a b" gas')
 
