@@ -78,7 +78,10 @@ class MemoryMailStore:
             for slot in list(self._editions.values()):
                 if slot.newsletter_id == newsletter.id:
                     chosen = slot.edition.choices.applied(newsletter)
-                    first, second = runs(chosen)
+                    try:
+                        first, second = runs(chosen)
+                    except (ValueError, KeyError):
+                        continue
                     if self._schedules[slot.edition.id] != _times(chosen) or slot.due_at > second:
                         self._editions[slot.edition.id] = replace(slot, due_at=first)
                     self._schedules[slot.edition.id] = _times(chosen)

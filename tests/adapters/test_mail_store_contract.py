@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import Connection, event
@@ -276,6 +277,8 @@ def test_what_is_told_again_is_remembered_as_it_was_told_last(store: Store) -> N
 # --- editions -------------------------------------------------------------------------------------
 
 TOKYO = Choices(timezone="Asia/Tokyo")
+ZONES = {"ana": "US/Pacific-New", "bob": "Asia/Tokyo"}
+"""The first was taken out of the time zone database in 2020 (tzdata 2020b)."""
 
 
 def choose(store: Store, email: str, choices: Choices, *, last_seq: int = 20) -> Edition:
@@ -414,6 +417,20 @@ def test_an_edition_follows_its_newsletter(store: Store) -> None:
     assert {slot.edition.id: slot.due_at for slot in store.due(MONDAY + HOUR)}[edition.id] == MONDAY + HOUR
     sync(store)
     assert store.due(MONDAY + 2 * HOUR) == []
+
+
+def test_a_zone_of_one_reader_that_is_there_no_more_stops_nobody_else(store: Store) -> None:
+    sync(store, WEEKLY)
+    subscribe(store, "weekly", "ana@example.org", "bob@example.org")
+    gone, kept = (choose(store, f"{name}@example.org", Choices(timezone=zone)) for name, zone in ZONES.items())
+
+    def runs(newsletter: Newsletter) -> tuple[datetime, datetime]:
+        ZoneInfo(newsletter.timezone)
+        return MONDAY + HOUR, MONDAY + timedelta(days=7)
+
+    store.sync([replace(WEEKLY, schedule="tue 07:30")], runs, 7)
+    due = {slot.edition.id: slot.due_at for slot in store.due(MONDAY + HOUR)}
+    assert (due[gone.id], due[kept.id]) == (MONDAY, MONDAY + HOUR)
 
 
 # --- drafts ---------------------------------------------------------------------------------------
