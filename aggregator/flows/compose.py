@@ -74,6 +74,7 @@ class _Run:
     now: datetime
     last_seq: int
     pages: dict[int, Sequence[Story]] = field(default_factory=dict)
+    told: dict[str, Story] = field(default_factory=dict)
 
     def after(self, seq: int) -> Sequence[Story]:
         """A page of Stories above `seq`; what comes while we read is left to the next Issue."""
@@ -82,6 +83,12 @@ class _Run:
                 self.pages.pop(next(iter(self.pages)))
             self.pages[seq] = self.ports.stories.after(seq, limit=PAGE)
         return self.pages[seq]
+
+    def named(self, story_ids: Sequence[str]) -> Mapping[str, Story]:
+        """These Stories as they stand now, read once for all Editions that told them."""
+        if missing := [story_id for story_id in story_ids if story_id not in self.told]:
+            self.told |= self.ports.stories.named(missing)
+        return self.told
 
     def letter(self, slot: Slot) -> Newsletter | None:
         """The newsletter as the readers of this Edition have it; None when feeds.yaml has it no more."""
@@ -230,7 +237,7 @@ def _select(run: _Run, newsletter: Newsletter, slot: Slot, up_to: int) -> Digest
 def _corrections(run: _Run, slot: Slot) -> tuple[Correction, ...]:
     """What its last Issues told otherwise than it stands now."""
     told = run.ports.newsletters.told_since(slot.edition.id, run.now - REMEMBERED)
-    stories = run.ports.stories.named([item.story_id for item in told])
+    stories = run.named([item.story_id for item in told])
     return corrections(
         Correction(story=stories[item.story_id], issue_number=item.issue_number, old_title=item.title)
         for item in told

@@ -62,7 +62,7 @@ def _blocks(text: str) -> Iterator[Fields]:
 
 
 _GIVEN_UP = "4.4.7"
-"""Delivery time expired: of class 4, but who reports it as failed has tried for days and tries no more (RFC 3463 3.5)."""
+"""Delivery time expired: of class 4, but who reports it as failed has tried for days and gave up (RFC 3463 3.5)."""
 
 
 def _recipient(fields: Fields) -> BouncedRecipient | None:
