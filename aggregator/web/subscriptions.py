@@ -7,8 +7,6 @@ token is, so that it learns of no subscription.
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 import structlog
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -18,7 +16,7 @@ from starlette.routing import Route
 from aggregator.errors import TokenError
 from aggregator.press.consent_words import WORDS
 from aggregator.web.context import WebContext
-from aggregator.web.view import View, root_of
+from aggregator.web.view import View
 from aggregator.web.visitor import Misses, client, evidence
 
 PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
@@ -57,9 +55,8 @@ class Subscriptions:
         return HTMLResponse(self._view.render("unsubscribe.html", title=title), headers=PRIVATE)
 
     def _act(self, request: Request, *, by_page: bool) -> Response:
-        """The way back is offered to a person whose press of the button changed something, and to them alone: a link
-        to leave is no link to anything else."""
-        subscription, back = self._read(request), None
+        """A link to leave is no link to anything else, so the answer leads to no page of the reader's own."""
+        subscription = self._read(request)
         if subscription is None:
             log.warning("unsubscribe.unreadable", why="a link was cut, forged, or signed with another secret")
         else:
@@ -67,18 +64,8 @@ class Subscriptions:
             page = "/unsubscribe" if by_page else "one click (RFC 8058)"
             letter = settings.newsletter(subscription[1])
             words = WORDS.leave.format(newsletter=letter.title if letter else subscription[1]) if by_page else ""
-            changed = self._context.readers.leave(*subscription, evidence(request, settings, page, words))
-            back = self._back(*subscription) if by_page and changed and letter else None
-        return HTMLResponse(self._view.render("unsubscribed.html", back=back), headers=PRIVATE)
-
-    def _back(self, subscriber_id: int, newsletter_id: str) -> dict[str, str]:
-        settings = self._context.settings()
-        letter, token = settings.newsletter(newsletter_id), self._context.signer.preferences_token(subscriber_id)
-        return {
-            "address": f"{root_of(settings.site)}/preferences/{quote(token)}",
-            "newsletter_id": newsletter_id,
-            "wording": WORDS.take_up.format(newsletter=letter.title if letter else newsletter_id),
-        }
+            self._context.readers.leave(*subscription, evidence(request, settings, page, words))
+        return HTMLResponse(self._view.render("unsubscribed.html"), headers=PRIVATE)
 
     def _read(self, request: Request) -> tuple[int, str] | None:
         """The subscriber and newsletter a token was made for; None for a token that is not ours. A good one works

@@ -155,8 +155,7 @@ PAGES: tuple[tuple[str, Mapping[str, object]], ...] = (
     ("subscribe.html", _SUBSCRIBE),
     ("subscribe.html", _SUBSCRIBE | {"faults": dict.fromkeys(_FIELDS, "Fault"), "ticked": ["letter"]}),
     ("unsubscribe.html", {"title": "Letter"}),
-    ("unsubscribed.html", {"back": None}),
-    ("unsubscribed.html", {"back": {"address": "/preferences/x", "newsletter_id": "letter", "wording": "Words"}}),
+    ("unsubscribed.html", {}),
 )
 """Each template with what its page gives it: once with all there can be, and once with none of it."""
 

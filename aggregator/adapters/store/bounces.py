@@ -119,7 +119,7 @@ class SqlBounceStore:
                 _end_complained(connection, bounce, now)
             if verdict.action is BounceAction.SUPPRESS:
                 reason = BY_COMPLAINT if bounce.kind is BounceKind.COMPLAINT else BY_BOUNCE
-                _suppress(connection, key, reason, verdict.reason, now)
+                _suppress(connection, key, reason, bounce.status, now)  # a server's words often hold the address
             if verdict.action in (BounceAction.SUPPRESS, BounceAction.DISABLE):
                 _stop(connection, bounce.subscriber_id, now)
         return True
