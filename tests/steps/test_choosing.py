@@ -5,7 +5,17 @@ from dataclasses import replace
 import pytest
 
 from aggregator.model.edition import Choices
-from aggregator.steps.choosing import LONGEST_QUERY, read_choices, read_language, read_zone, zones
+from aggregator.schedule import parse_schedule
+from aggregator.steps.choosing import (
+    LONGEST_QUERY,
+    Rhythm,
+    read_choices,
+    read_language,
+    read_zone,
+    rhythm_of,
+    schedule_words,
+    zones,
+)
 from tests.mail_fakes import WEEKLY
 
 
@@ -107,3 +117,44 @@ def test_a_near_zone_is_offered() -> None:
 @pytest.mark.parametrize(("text", "code"), [("en", "en"), ("de-AT", "de"), ("ES_mx", "es")])
 def test_a_language_of_ours_is_read_with_its_country(text: str, code: str) -> None:
     assert read_language(text) == code
+
+
+# --- schedules as a form has them -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rhythm"),
+    [
+        ("mon 07:30", Rhythm(frequency="weekly", weekdays=("mon",), at="07:30")),
+        ("mon,thu 07:05", Rhythm(frequency="weekly", weekdays=("mon", "thu"), at="07:05")),
+        ("daily 09:00", Rhythm(frequency="daily", weekdays=("mon",), at="09:00")),
+        ("weekdays 09:00", Rhythm(frequency="weekdays", weekdays=("mon",), at="09:00")),
+        ("monthly 15 09:00", Rhythm(frequency="monthly", weekdays=("mon",), at="09:00", day="15")),
+        ("each", Rhythm(frequency="each", weekdays=("mon",), at="07:30")),
+        (None, Rhythm(frequency="", weekdays=("mon",), at="07:30")),
+    ],
+)
+def test_a_schedule_goes_into_a_form_and_comes_out_again(schedule: str | None, rhythm: Rhythm) -> None:
+    assert rhythm_of(schedule, WEEKLY) == rhythm
+    assert schedule_words(rhythm, WEEKLY) == (schedule or "")
+
+
+@pytest.mark.parametrize(
+    ("frequency", "own", "words"),
+    [
+        ("daily", "mon 07:30", "daily 07:30"),
+        ("weekly", "daily 06:00", "mon 06:00"),
+        ("weekly", "thu 06:00", "thu 06:00"),
+        ("monthly", "mon 07:30", "monthly 1 07:30"),
+        ("monthly", "monthly 20 07:30", "monthly 20 07:30"),
+        ("", "mon 07:30", ""),
+        ("each", "mon 07:30", "each"),
+    ],
+)
+def test_what_a_form_leaves_open_is_as_the_newsletter_has_it(frequency: str, own: str, words: str) -> None:
+    assert schedule_words(Rhythm(frequency=frequency), replace(WEEKLY, schedule=own)) == words
+
+
+def test_a_newsletter_without_an_hour_gives_one() -> None:
+    words = schedule_words(Rhythm(frequency="daily"), replace(WEEKLY, schedule="each"))
+    assert parse_schedule(words).weekdays == frozenset(range(7))
