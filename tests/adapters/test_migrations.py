@@ -15,6 +15,7 @@ from aggregator.adapters.store.newsletters import SqlNewsletterStore
 from aggregator.adapters.store.subscribers import SqlSubscriberStore
 from aggregator.model.delivery import DeliveryState, SubscriptionState
 from aggregator.model.newsletter import Issue
+from aggregator.model.sending import Claim
 from tests.mail_fakes import WEEKLY, issue_of
 from tests.real_store import KINDS, empty_database
 
@@ -78,7 +79,8 @@ def test_newsletters_readers_and_the_ledger_come_along(first: Database) -> None:
 def test_work_goes_on_after_it(first: Database) -> None:
     migrate(first)
     letters, ledger = SqlNewsletterStore(first), SqlDeliveryStore(first)
-    assert {row.id for row in [ledger.claim(MONDAY, {"weekly"})] if row} == {8}
+    claim = Claim(worker="one", newsletter_ids={"weekly"}, room=9)
+    assert [row.id for row in ledger.exchange([], MONDAY, claim).claimed] == [8]
     slot = letters.slot("weekly")
     stored = letters.record(slot, up_to=13, next_due=None, issue=issue_of(slot, MONDAY, "d"), domain=WEEKLY.domain)
     assert stored is not None
