@@ -23,7 +23,7 @@ RSS = b"""<rss version="2.0"><channel><title>Tank</title>
 LETTER = """newsletters:
   - {id: weekly, title: The week, schedule: "mon 07:30", from: "Test Wire <wire@wire.example>"}
 """
-UNTOUCHED = "SELECT (SELECT count(*) FROM issues), (SELECT count(*) FROM deliveries), (SELECT cursor FROM newsletters)"
+UNTOUCHED = "SELECT (SELECT count(*) FROM issues), (SELECT count(*) FROM deliveries), (SELECT cursor FROM editions)"
 
 
 @pytest.fixture(scope="module")

@@ -396,7 +396,8 @@ def test_templates_of_ones_own_stand_in_place_of_ours_and_beside_them(tmp_path: 
     for name in ("issue.txt", "_foot.txt"):
         (tmp_path / "mail" / name).touch()
     ours = template_files("mail", None)
-    assert ours.keys() == {"issue.html", "issue.txt"}
+    own = {"_top.html", "_look.css", "_end.html", "issue.html", "issue.txt", "notice.html", "notice.txt"}
+    assert ours.keys() == own
     assert template_files("mail", str(tmp_path)) == ours | {
         "issue.txt": tmp_path / "mail" / "issue.txt",
         "_foot.txt": tmp_path / "mail" / "_foot.txt",
