@@ -81,7 +81,7 @@ def test_a_reader_and_an_issue_of_a_newsletter_to_come_leave_the_others_alone(wi
     assert wire.rows("SELECT count(*) FROM subscriptions WHERE newsletter_id = 'monthly'") == [(2,)]
 
 
-def test_who_acts_beside_a_worker_is_sent_away_before_anything_changes(tmp_path: Path) -> None:
+def test_who_acts_beside_a_worker_changes_nothing_that_it_follows(tmp_path: Path) -> None:
     wire = Wire(tmp_path, DOCUMENT)
     (tmp_path / "draft.yaml").write_text(DRAFT)
     process = wire.start("worker")
@@ -91,6 +91,14 @@ def test_who_acts_beside_a_worker_is_sent_away_before_anything_changes(tmp_path:
             assert time.monotonic() < end, wire.output()
             time.sleep(0.05)
         assert "another worker" in wire.run("--config", "draft.yaml", "poll", code=1).stderr
+        beside = wire.start("--config", "draft.yaml", "worker")
+        try:
+            while "worker.sends_only" not in wire.output():
+                assert time.monotonic() < end + 30, wire.output()
+                time.sleep(0.05)
+        finally:
+            beside.terminate()
+            assert beside.wait(timeout=20) == 0
         followed = {row[:3] for row in wire.rows(FOLLOWED) if row[0] != "channel"}
         assert followed == {("feed", "tank", 1), ("newsletter", "weekly", 1)}
     finally:
