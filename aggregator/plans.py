@@ -51,10 +51,6 @@ class Plans:
         def confirm_url(subscriber_id: int, newsletter_id: str, nonce: str, issued_at: datetime) -> str:
             return f"{site.base_url}/confirm/{signer.confirm_token(subscriber_id, newsletter_id, nonce, issued_at)}"
 
-        def sign(domain: str, message: bytes, now: datetime) -> bytes:
-            dkim = signer_of(settings, domain)
-            return dkim.sign(message, now) if dkim else b""
-
         self._settings = settings
         self.publish = PublishPlan(site=site, channels=channels, feeds=feeds)
         self.compose = ComposePlan(
@@ -69,12 +65,17 @@ class Plans:
             limits=limits_of(settings),
             **_returning(settings.mail.bounce_domain, signer),
         )
-        self._confirm_url, self._sign = confirm_url, sign
+        self._confirm_url = confirm_url
 
     @cached_property
     def notify(self) -> NotifyPlan:
         """Made when first asked for, as the templates of notices are read and tried."""
         deliver = self.deliver
+
+        def sign(domain: str, message: bytes, now: datetime) -> bytes:
+            dkim = deliver.signers.get(domain)
+            return dkim.sign(message, now) if dkim else b""
+
         return NotifyPlan(
             newsletters=deliver.newsletters,
             site=deliver.site,
@@ -82,7 +83,7 @@ class Plans:
             confirm_url=self._confirm_url,
             preferences_url=deliver.preferences_url,
             unsubscribe_url=deliver.unsubscribe_url,
-            sign=self._sign,
+            sign=sign,
         )
 
     @cached_property

@@ -97,7 +97,8 @@ class Runtime:
         self._limits: Polling | None = None
         self._follows = False
         self.plans, self.settings = Plans(settings, self.signer), settings
-        self.returns = Returns(self.database, clock=self.clock, signer=self.signer, keys=Pseudonyms(secrets).addresses)
+        pseudonyms = Pseudonyms(secrets)
+        self.returns = Returns(self.database, clock=self.clock, signer=self.signer, keys=pseudonyms.addresses)
         self.mail = Mailroom(
             self.database,
             settings,
@@ -107,9 +108,7 @@ class Runtime:
             current=lambda: self.settings,
             refused=self.returns.refused,
         )
-        self.readers = Readers(
-            self.database, pseudonyms=Pseudonyms(secrets), clock=self.clock, settings=lambda: self.settings
-        )
+        self.readers = Readers(self.database, pseudonyms=pseudonyms, clock=self.clock, settings=lambda: self.settings)
 
     def __enter__(self) -> Self:
         return self

@@ -263,8 +263,7 @@ class MemoryMailStore:
         return [issue.summary for issue in own if before is None or issue.number < before][:limit]
 
     def latest(self, newsletter_id: str, limit: int) -> Sequence[Issue]:
-        bare = {"story_ids": (), "titles": (), "dropped": ()}
-        return [replace(issue, **bare) for issue in self.whole(newsletter_id)[:limit]]
+        return [replace(issue, story_ids=(), titles=()) for issue in self.whole(newsletter_id)[:limit]]
 
     def issue(self, newsletter_id: str, number: int) -> Issue | None:
         return next((issue for issue in self.whole(newsletter_id) if issue.number == number), None)

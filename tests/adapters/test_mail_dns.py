@@ -94,9 +94,19 @@ def test_a_name_server_is_given_by_address(text: str) -> None:
         DnsNames(text)
 
 
-@pytest.mark.parametrize("text", ["9.9.9.9", "9.9.9.9:5353", "2620:fe::fe", "[2620:fe::fe]:53", "[2620:fe::fe]"])
-def test_addresses_of_name_servers(text: str) -> None:
-    DnsNames(text)
+@pytest.mark.parametrize(
+    ("text", "address", "port"),
+    [
+        ("9.9.9.9", "9.9.9.9", 53),
+        ("9.9.9.9:5353", "9.9.9.9", 5353),
+        ("2620:fe::fe", "2620:fe::fe", 53),
+        ("[2620:fe::fe]:5353", "2620:fe::fe", 5353),
+        ("[2620:fe::fe]", "2620:fe::fe", 53),
+    ],
+)
+def test_addresses_of_name_servers(text: str, address: str, port: int) -> None:
+    resolver = DnsNames(text)._resolver
+    assert (resolver.nameservers, resolver.port) == ([address], port)
 
 
 def test_the_machines_own_name_servers_are_the_default(monkeypatch: pytest.MonkeyPatch) -> None:

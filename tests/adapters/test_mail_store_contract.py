@@ -220,6 +220,8 @@ def test_issues_count_from_one_per_newsletter_and_keep_what_they_hold(store: Sto
     assert store.issues("nothing") == []
     assert store.issues("weekly", limit=1) == [second.summary]
     assert store.issues("weekly", before=second.number, limit=5) == [first.summary]
+    bare = [replace(issue, story_ids=(), titles=()) for issue in (second, first)]
+    assert (store.latest("weekly", 9), store.latest("weekly", 1)) == (bare, bare[:1])
 
 
 def test_a_due_time_of_none_stays(store: Store) -> None:

@@ -209,7 +209,6 @@ notices = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("next_attempt_at", UtcDateTime, index=True),
     Column("claimed_at", UtcDateTime),
-    Column("claimed_by", String),
     Column("settled_at", UtcDateTime),
     Column("code", Integer),
     Column("policy", Boolean, nullable=False),

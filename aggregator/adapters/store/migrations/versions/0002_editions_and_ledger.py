@@ -261,7 +261,6 @@ def _make() -> None:
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("next_attempt_at", sa.DateTime(), nullable=True),
         sa.Column("claimed_at", sa.DateTime(), nullable=True),
-        sa.Column("claimed_by", sa.String(), nullable=True),
         sa.Column("settled_at", sa.DateTime(), nullable=True),
         sa.Column("code", sa.Integer(), nullable=True),
         sa.Column("policy", sa.Boolean(), nullable=False),
