@@ -32,12 +32,13 @@ from aggregator.flows.delivering.lettering import sample_letter, send_test
 from aggregator.flows.delivering.noting import DeliverPorts
 from aggregator.flows.holding import HoldPorts, cancel, pause, resend_uncertain, resume
 from aggregator.flows.notify import NotifyPorts, notify
+from aggregator.mail_ports import Mailer, Places
 from aggregator.model.delivery import Delivery, DeliveryReport, SendResult
 from aggregator.model.edition import Draft
 from aggregator.model.newsletter import Issue
 from aggregator.model.sending import Held
 from aggregator.plans import Plans
-from aggregator.ports import Clock, Mailer, Places
+from aggregator.ports import Clock
 from aggregator.schedule import next_run, next_runs
 from aggregator.settings.values import Settings
 

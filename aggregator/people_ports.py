@@ -6,13 +6,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from aggregator.mail_ports import Runs
 from aggregator.model.consent import Act, Evidence, Suppression
 from aggregator.model.delivery import SendResult
 from aggregator.model.edition import Choices
 from aggregator.model.newsletter import Newsletter
 from aggregator.model.person import DisabledReader, Person, PersonalData
 from aggregator.model.signup import AskedFor, ConfirmOutcome, Notice, SignUp, SignUpCounts, SignUpVerdict
-from aggregator.ports import Runs
 
 
 class PersonStore(Protocol):

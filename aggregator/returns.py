@@ -16,9 +16,10 @@ from aggregator.adapters.store.holds import SqlHoldStore
 from aggregator.adapters.store.subscribers import SqlSubscriberStore
 from aggregator.errors import TokenError, UsageError
 from aggregator.flows.bounce import BouncePlan, BouncePorts, count_refusal, read_box, take, undo
+from aggregator.mail_ports import BounceBox
 from aggregator.model.bounce import Bounce, BounceReport, BoxedMail
 from aggregator.model.delivery import Delivery, SendResult
-from aggregator.ports import BounceBox, Clock
+from aggregator.ports import Clock
 from aggregator.settings.return_mail import BOUNCES_URL, parse_listen, parse_return_box
 from aggregator.settings.values import Settings
 from aggregator.steps.signing import Signer

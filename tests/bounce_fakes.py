@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from aggregator.errors import NotFoundError
+from aggregator.mail_ports import DeliveryStore
 from aggregator.model.bounce import (
     Bounce,
     BounceAction,
@@ -19,7 +20,6 @@ from aggregator.model.bounce import (
 )
 from aggregator.model.delivery import Delivery, DeliveryState, SendResult, SubscriptionState
 from aggregator.model.sending import Claim, Settlement
-from aggregator.ports import DeliveryStore
 from tests.mail_fakes import WAITING, MemoryMailStore
 
 COUNTED = (BounceKind.HARD, BounceKind.SOFT)

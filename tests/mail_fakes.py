@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from aggregator.errors import ConflictError, NotFoundError
+from aggregator.mail_ports import Runs
 from aggregator.model.channel import Site
 from aggregator.model.consent import LEFT, Evidence
 from aggregator.model.delivery import Delivery, DeliveryState, SendResult, Subscriber, Subscription, SubscriptionState
@@ -15,7 +16,6 @@ from aggregator.model.edition import Choices, Draft, Edition, Slot, Told
 from aggregator.model.newcomer import Enlisted, Newcomer
 from aggregator.model.newsletter import Issue, IssueSummary, Newsletter, Rendering
 from aggregator.model.sending import Answered, Claim, Exchanged, Outgoing, Recovered, Sent, Settlement
-from aggregator.ports import Runs
 
 WEEKLY = Newsletter(
     id="weekly",

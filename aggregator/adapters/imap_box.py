@@ -23,7 +23,7 @@ _FAULTS = (imaplib.IMAP4.error, OSError, ValueError)
 
 
 class ImapBox:
-    """`ports.BounceBox` of one folder; `context` is what a test trusts."""
+    """`mail_ports.BounceBox` of one folder; `context` is what a test trusts."""
 
     def __init__(self, folder: ImapFolder, *, context: ssl.SSLContext | None = None, timeout: float = TIMEOUT) -> None:
         self._folder, self._timeout = folder, timeout

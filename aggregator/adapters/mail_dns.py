@@ -36,7 +36,7 @@ _PORT = re.compile(r"([^:]+):(\d{1,5})")
 
 
 class DnsNames:
-    """`ports.MailNames` by dnspython: the system's name servers, or one that is named."""
+    """`mail_ports.MailNames` by dnspython: the system's name servers, or one that is named."""
 
     def __init__(self, server: str | None = None) -> None:
         """`server`: an address, with a port if it is not 53; raises UsageError."""

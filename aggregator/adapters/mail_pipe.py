@@ -17,8 +17,8 @@ _SWALLOWED = 64 * 1024
 
 
 class MailPipe:
-    """`ports.BounceBox` of one mail; `path` is a file, or `-` for standard input, which is read to its end, so that
-    the program before us does not fail to write."""
+    """`mail_ports.BounceBox` of one mail; `path` is a file, or `-` for standard input, which is read to its end, so
+    that the program before us does not fail to write."""
 
     def __init__(self, path: str, *, recipient: str | None = None, stdin: BinaryIO | None = None) -> None:
         self._path, self._recipient = path, recipient

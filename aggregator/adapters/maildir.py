@@ -25,7 +25,7 @@ def is_maildir(path: Path) -> bool:
 
 
 class Maildir:
-    """`ports.BounceBox` of the mails that have not been seen."""
+    """`mail_ports.BounceBox` of the mails that have not been seen."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -32,7 +32,7 @@ LINGER_SECONDS = 0.005
 
 
 class SmtpMailer:
-    """`ports.Mailer` over SMTP; one caller at a time, and `close` from any thread."""
+    """`mail_ports.Mailer` over SMTP; one caller at a time, and `close` from any thread."""
 
     def __init__(
         self,

@@ -17,7 +17,7 @@ from aggregator.model.sending import Answered, Outgoing
 
 
 class OutboxMailer:
-    """`ports.Mailer` that writes .eml files; a letter sent again replaces itself."""
+    """`mail_ports.Mailer` that writes .eml files; a letter sent again replaces itself."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -37,7 +37,7 @@ def worker_lock(database: Path) -> Iterator[None]:
 
 
 class FilePlaces:
-    """`ports.Places` beside an SQLite file."""
+    """`mail_ports.Places` beside an SQLite file."""
 
     def __init__(self, database: Path) -> None:
         self._file = database.resolve()

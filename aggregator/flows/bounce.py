@@ -16,6 +16,7 @@ from hashlib import sha256
 import structlog
 
 from aggregator.errors import AggregatorError, TokenError, UsageError
+from aggregator.mail_ports import BounceBox, BounceStore, SubscriberStore
 from aggregator.model.bounce import (
     Bounce,
     BounceAction,
@@ -30,7 +31,7 @@ from aggregator.model.bounce import (
 from aggregator.model.consent import Evidence
 from aggregator.model.delivery import Delivery, SendResult
 from aggregator.model.sending import Hold
-from aggregator.ports import BounceBox, BounceStore, Clock, SubscriberStore
+from aggregator.ports import Clock
 from aggregator.steps.bounces.classify import read_bounce, unnamed
 from aggregator.steps.bounces.refusals import refused
 from aggregator.steps.bouncing import LIMIT, judge, relay_fault, score

@@ -19,12 +19,13 @@ import structlog
 
 from aggregator.errors import ConflictError, NotFoundError, StoreError, UsageError
 from aggregator.faults import fault
+from aggregator.mail_ports import NewsletterStore
 from aggregator.model.channel import Site
 from aggregator.model.edition import Choices, Draft, Edition, Slot
 from aggregator.model.feed import Feed
 from aggregator.model.newsletter import Correction, Digest, Issue, Newsletter
 from aggregator.model.story import Story
-from aggregator.ports import Clock, NewsletterStore, StoryStore
+from aggregator.ports import Clock, StoryStore
 from aggregator.query.grammar import parse_query
 from aggregator.query.matching import Query
 from aggregator.schedule import next_run, parse_schedule, rests

@@ -13,13 +13,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from aggregator.errors import NotFoundError, QueryError
+from aggregator.mail_ports import NewsletterStore
 from aggregator.model.channel import Channel
 from aggregator.model.edition import Edition, Slot
 from aggregator.model.feed import Feed
 from aggregator.model.foresight import ChannelEdit, Edit, Foresight, NewsletterEdit, Outlook
 from aggregator.model.newsletter import Newsletter
 from aggregator.model.story import Story
-from aggregator.ports import AppliedStore, Clock, FeedStore, NewsletterStore, StoryStore
+from aggregator.ports import AppliedStore, Clock, FeedStore, StoryStore
 from aggregator.query.grammar import parse_query
 from aggregator.query.matching import Query
 from aggregator.schedule import next_run

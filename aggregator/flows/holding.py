@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import structlog
 
 from aggregator.errors import NotFoundError
+from aggregator.mail_ports import HoldStore, NewsletterStore
 from aggregator.model.newsletter import Issue
 from aggregator.model.sending import Hold
-from aggregator.ports import Clock, HoldStore, NewsletterStore
+from aggregator.ports import Clock
 
 log = structlog.get_logger()
 

@@ -17,11 +17,12 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from aggregator.errors import NotFoundError, UsageError
+from aggregator.mail_ports import SubscriberStore
 from aggregator.model.consent import Evidence
 from aggregator.model.edition import Choices
 from aggregator.model.newcomer import KEPT_PROBLEMS, Enlisted, ImportReport, LineProblem, Newcomer
 from aggregator.model.newsletter import Newsletter
-from aggregator.ports import Clock, StoryStore, SubscriberStore
+from aggregator.ports import Clock, StoryStore
 from aggregator.schedule import next_runs
 from aggregator.settings.addresses import read_address, read_name, read_source
 from aggregator.steps.choosing import read_choices

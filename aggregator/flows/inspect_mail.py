@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from aggregator.mail_ports import MailNames
 from aggregator.model.mailfacts import Answer, MailSetup, Question, RelayFacts, Verdict
-from aggregator.ports import MailNames
 from aggregator.steps.mailcheck.judging import judge
 
 MOST_ROUNDS = 40

@@ -15,12 +15,13 @@ from typing import cast
 
 import structlog
 
+from aggregator.mail_ports import Mailer
 from aggregator.model.channel import Site
 from aggregator.model.delivery import DeliveryState, SendResult
 from aggregator.model.newsletter import Newsletter, Rendering
 from aggregator.model.signup import Notice
 from aggregator.people_ports import NoticeStore
-from aggregator.ports import Clock, Mailer
+from aggregator.ports import Clock
 from aggregator.press.notice_words import NoticeKind
 from aggregator.steps.notice_mail import write_notice
 from aggregator.steps.notices import NoticeLinks, NoticeRenderer

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 from aggregator.errors import NotFoundError, UsageError
+from aggregator.mail_ports import SubscriberStore
 from aggregator.model.consent import Evidence, Suppression, SuppressionReason
 from aggregator.model.delivery import Subscription, SubscriptionState
 from aggregator.model.newcomer import Newcomer
 from aggregator.model.newsletter import Newsletter
 from aggregator.model.person import PersonalData
 from aggregator.people_ports import PersonStore, SuppressionStore
-from aggregator.ports import Clock, StoryStore, SubscriberStore
+from aggregator.ports import Clock, StoryStore
 from aggregator.schedule import next_runs
 from aggregator.settings.addresses import read_address, read_name, read_source
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 import structlog
 
+from aggregator.mail_ports import SubscriberStore
 from aggregator.model.consent import Act, Evidence
 from aggregator.model.edition import Choices
 from aggregator.model.newsletter import Newsletter
 from aggregator.people_ports import PersonStore
-from aggregator.ports import Clock, StoryStore, SubscriberStore
+from aggregator.ports import Clock, StoryStore
 from aggregator.schedule import next_runs
 
 log = structlog.get_logger()

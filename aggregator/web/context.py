@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from aggregator.mail_ports import NewsletterStore
 from aggregator.model.channel import Format, Publication
 from aggregator.model.indexed import Finding
 from aggregator.model.vitals import Health
-from aggregator.ports import FeedStore, FoldStore, NewsletterStore, PublicationStore, StoryStore
+from aggregator.ports import FeedStore, FoldStore, PublicationStore, StoryStore
 from aggregator.query.matching import Query
 from aggregator.readers import Readers
 from aggregator.settings.values import Settings

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aggregator.errors import NotFoundError, QueryError
+from aggregator.mail_ports import NewsletterStore
 from aggregator.model.feed import FeedState
 from aggregator.model.newsletter import IssueSummary
 from aggregator.model.story import Story
-from aggregator.ports import NewsletterStore, StoryStore
+from aggregator.ports import StoryStore
 from aggregator.query.grammar import parse_query
 from aggregator.urls import without_secrets
 from aggregator.web.context import WebContext

@@ -16,9 +16,9 @@ from aggregator.adapters.store.mail_tables import suppressions
 from aggregator.adapters.store.newsletters import SqlNewsletterStore
 from aggregator.adapters.store.subscribers import SqlSubscriberStore
 from aggregator.errors import NotFoundError
+from aggregator.mail_ports import BounceStore, DeliveryStore, NewsletterStore, SubscriberStore
 from aggregator.model.bounce import Bounce, BounceAction, BounceKind, BounceVerdict, RunOutcome, Strike
 from aggregator.model.delivery import Delivery, DeliveryState, SendResult, Subscriber, SubscriptionState
-from aggregator.ports import BounceStore, DeliveryStore, NewsletterStore, SubscriberStore
 from tests.bounce_fakes import MemoryBounceStore, key_of, keys_of, settle_all
 from tests.fakes import START
 from tests.mail_fakes import ACCEPTED, DAILY, WEEKLY, issue_of

@@ -17,11 +17,11 @@ from aggregator.adapters.store.migrate import migrate
 from aggregator.adapters.store.newsletters import SqlNewsletterStore
 from aggregator.adapters.store.subscribers import SqlSubscriberStore
 from aggregator.errors import ConflictError, NotFoundError
+from aggregator.mail_ports import DeliveryStore, NewsletterStore, SubscriberStore
 from aggregator.model.delivery import Delivery, DeliveryState, SendResult, Subscriber, SubscriptionState
 from aggregator.model.edition import Choices, Draft, Edition, Slot
 from aggregator.model.newsletter import Issue, Newsletter
 from aggregator.model.sending import Claim, Settlement
-from aggregator.ports import DeliveryStore, NewsletterStore, SubscriberStore
 from tests.fakes import START
 from tests.mail_fakes import ACCEPTED, DAILY, WEEKLY, MemoryMailStore, issue_of
 from tests.real_store import KINDS, database_of

@@ -17,7 +17,7 @@ from aggregator.adapters.store.engine import Database, open_database
 from aggregator.adapters.store.session_places import SessionPlaces
 from aggregator.adapters.worker_lock import FilePlaces
 from aggregator.errors import StoreError
-from aggregator.ports import Places
+from aggregator.mail_ports import Places
 from tests.real_store import KINDS, database_of
 
 SCRIPT = """

@@ -29,7 +29,7 @@ _GIVEN = (DeliveryState.ACCEPTED.value, DeliveryState.UNCERTAIN.value)
 
 
 class SqlBounceStore:
-    """`ports.BounceStore` on the database; what it writes is on disk when a call returns."""
+    """`mail_ports.BounceStore` on the database; what it writes is on disk when a call returns."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

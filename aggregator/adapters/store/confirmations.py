@@ -18,12 +18,12 @@ from aggregator.adapters.store.mail_tables import consents, editions, notices, s
 from aggregator.adapters.store.notices import queue_notice
 from aggregator.adapters.store.subscribers import of_reader
 from aggregator.adapters.store.suppressions import lift_suppressions
+from aggregator.mail_ports import Runs
 from aggregator.model.consent import Act, Evidence
 from aggregator.model.delivery import SubscriptionState
 from aggregator.model.edition import Choices
 from aggregator.model.newsletter import Newsletter
 from aggregator.model.signup import Asked, AskedFor, ConfirmOutcome
-from aggregator.ports import Runs
 
 WELCOME = "welcome"
 """The kind of the mail that says where a reader's preferences are."""

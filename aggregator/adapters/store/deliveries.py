@@ -36,7 +36,7 @@ _TO_SERVERS = (DeliveryState.ACCEPTED, DeliveryState.REFUSED, DeliveryState.DEFE
 
 
 class SqlDeliveryStore:
-    """`ports.DeliveryStore` on the database; a row waits exactly while it has a `next_attempt_at`."""
+    """`mail_ports.DeliveryStore` on the database; a row waits exactly while it has a `next_attempt_at`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, RowMapping, Select, and_, exists, func, insert, or_, select, update
 
 from aggregator.adapters.store.mail_tables import drafts, editions, issues, newsletters, subscriptions
+from aggregator.mail_ports import Runs
 from aggregator.model.delivery import SubscriptionState
 from aggregator.model.edition import OWN, Choices, Draft, Edition, Slot
 from aggregator.model.newsletter import Newsletter
-from aggregator.ports import Runs
 
 
 def slots() -> Select[Any]:

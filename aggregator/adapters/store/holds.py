@@ -24,7 +24,7 @@ _ALL = 0
 
 
 class SqlHoldStore:
-    """`ports.HoldStore` on the database."""
+    """`mail_ports.HoldStore` on the database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -40,17 +40,17 @@ from aggregator.adapters.store.mail_tables import (
 )
 from aggregator.errors import NotFoundError
 from aggregator.faults import armed, fault
+from aggregator.mail_ports import Runs
 from aggregator.model.delivery import DeliveryState, SubscriptionState
 from aggregator.model.edition import OWN, Draft, Edition, Slot, Told
 from aggregator.model.newsletter import Issue, IssueSummary, Newsletter, Rendering
-from aggregator.ports import Runs
 
 QUEUED_AT_ONCE = 1_000
 """Deliveries written by one statement, so that memory does not grow with the number of readers."""
 
 
 class SqlNewsletterStore:
-    """`ports.NewsletterStore` on the database; what it writes is on disk when a call returns."""
+    """`mail_ports.NewsletterStore` on the database; what it writes is on disk when a call returns."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -22,7 +22,7 @@ _NONCE_OCTETS = 16
 
 
 class SqlNoticeStore:
-    """`ports.NoticeStore` on the database; what it writes is on disk when a call returns."""
+    """`people_ports.NoticeStore` on the database; what it writes is on disk when a call returns."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -47,12 +47,12 @@ from aggregator.adapters.store.subscribers import (
     whole_subscription,
 )
 from aggregator.adapters.store.suppressions import add_suppression, lift_suppressions
+from aggregator.mail_ports import Runs
 from aggregator.model.consent import Act, Evidence, Suppression, SuppressionReason
 from aggregator.model.delivery import DeliveryState, Subscriber, SubscriptionState
 from aggregator.model.edition import OWN, Choices
 from aggregator.model.newsletter import Newsletter
 from aggregator.model.person import DisabledReader, KeptBounce, KeptDelivery, KeptNotice, Person, PersonalData
-from aggregator.ports import Runs
 
 FORGOTTEN = Evidence(source="erased")
 _CONFIRMED, _CANCELLED = SubscriptionState.CONFIRMED, DeliveryState.CANCELLED.value
@@ -62,7 +62,7 @@ Kept = TypeVar("Kept", KeptDelivery, KeptBounce, KeptNotice)
 
 
 class SqlPersonStore:
-    """`ports.PersonStore` on the database; what it writes is on disk when a call returns."""
+    """`people_ports.PersonStore` on the database; what it writes is on disk when a call returns."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -17,7 +17,7 @@ from aggregator.errors import StoreError
 
 
 class SessionPlaces:
-    """`ports.Places` on PostgreSQL: a worker holds the lock of its name by a session of its own."""
+    """`mail_ports.Places` on PostgreSQL: a worker holds the lock of its name by a session of its own."""
 
     def __init__(self, database: Database) -> None:
         self._engine: Engine = create_engine(database.ledger.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")

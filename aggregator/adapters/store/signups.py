@@ -27,12 +27,12 @@ from aggregator.adapters.store.mail_tables import (
 )
 from aggregator.adapters.store.notices import queue_notice
 from aggregator.adapters.store.suppressions import suppressed_among
+from aggregator.mail_ports import Runs
 from aggregator.model.consent import Act, Evidence
 from aggregator.model.delivery import SubscriptionState
 from aggregator.model.edition import OWN, Choices
 from aggregator.model.newsletter import Newsletter
 from aggregator.model.signup import AskedFor, ConfirmOutcome, SignUp, SignUpCounts, SignUpVerdict
-from aggregator.ports import Runs
 from aggregator.steps.throttle import DAY, HOUR, MONTH
 
 CONFIRM = "confirm"
@@ -43,7 +43,7 @@ _CONFIRMED, _PENDING = SubscriptionState.CONFIRMED.value, SubscriptionState.PEND
 
 
 class SqlSignUpStore:
-    """`ports.SignUpStore` on the database; what it writes is on disk when a call returns."""
+    """`people_ports.SignUpStore` on the database; what it writes is on disk when a call returns."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

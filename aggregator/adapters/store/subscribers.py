@@ -15,12 +15,12 @@ from aggregator.adapters.store.engine import Database, upsert
 from aggregator.adapters.store.entries import chunks
 from aggregator.adapters.store.mail_tables import deliveries, editions, issues, subscribers, subscriptions
 from aggregator.adapters.store.suppressions import suppressed_among
+from aggregator.mail_ports import Runs
 from aggregator.model.consent import LEFT, Act, Evidence
 from aggregator.model.delivery import DeliveryState, Subscriber, Subscription, SubscriptionState
 from aggregator.model.edition import OWN, Choices, Edition
 from aggregator.model.newcomer import Enlisted, Newcomer
 from aggregator.model.newsletter import Newsletter
-from aggregator.ports import Runs
 
 WAITING = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)
 NOBODY = 0
@@ -30,7 +30,7 @@ PAGE = 1000
 
 
 class SqlSubscriberStore:
-    """`ports.SubscriberStore` on the database; what it writes is on disk when a call returns."""
+    """`mail_ports.SubscriberStore` on the database; what it writes is on disk when a call returns."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -18,7 +18,7 @@ from aggregator.model.consent import Suppression
 
 
 class SqlSuppressionStore:
-    """`ports.SuppressionStore` on the database; what it writes is on disk when a call returns."""
+    """`people_ports.SuppressionStore` on the database; what it writes is on disk when a call returns."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from aggregator.mail_ports import DeliveryStore
 from aggregator.model.delivery import Delivery, DeliveryState
 from aggregator.model.pace import Limits, Pace
 from aggregator.model.sending import Sent
-from aggregator.ports import DeliveryStore
 from aggregator.steps.pacing import Pacer
 
 LOOK = timedelta(seconds=10)

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from aggregator.errors import UsageError
+from aggregator.mail_ports import Mailer
 from aggregator.model.channel import Site
 from aggregator.model.delivery import Delivery, DeliveryState, SendResult, Subscriber
 from aggregator.model.newsletter import Issue, Newsletter
 from aggregator.model.pace import Limits
 from aggregator.model.sending import Outgoing
-from aggregator.ports import Mailer
 from aggregator.settings.addresses import read_address
 from aggregator.steps.dkim import DkimSigner
 from aggregator.steps.letter import LetterPress, WaysOut

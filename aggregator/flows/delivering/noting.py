@@ -18,9 +18,10 @@ from aggregator.errors import StoreError
 from aggregator.faults import fault
 from aggregator.flows.delivering.keeping_pace import PaceKeeper
 from aggregator.flows.delivering.lettering import DeliverPlan, PrintRun
+from aggregator.mail_ports import DeliveryStore, Mailer, NewsletterStore
 from aggregator.model.delivery import Delivery, DeliveryReport, DeliveryState, SendResult
 from aggregator.model.sending import Claim, Exchanged, Settlement
-from aggregator.ports import Clock, DeliveryStore, Mailer, NewsletterStore
+from aggregator.ports import Clock
 from aggregator.steps.retrying import pause_of, settlement
 
 POLICY_REFUSALS = 10
