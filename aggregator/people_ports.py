@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -13,6 +14,14 @@ from aggregator.model.edition import Choices
 from aggregator.model.newsletter import Newsletter
 from aggregator.model.person import DisabledReader, Person, PersonalData
 from aggregator.model.signup import AskedFor, ConfirmOutcome, Notice, SignUp, SignUpCounts, SignUpVerdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeoplePlan:
+    """The newsletters there are, and all hashes an address may be suppressed by: the first is the one to write."""
+
+    newsletters: Mapping[str, Newsletter]
+    keys: Callable[[str], tuple[str, ...]]
 
 
 class PersonStore(Protocol):

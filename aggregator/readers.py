@@ -11,16 +11,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from aggregator.adapters.store.engine import Database
 from aggregator.adapters.store.facts import SqlFactStore
-from aggregator.adapters.store.newsletters import SqlNewsletterStore
 from aggregator.adapters.store.persons import SqlPersonStore
 from aggregator.adapters.store.signups import SqlSignUpStore
 from aggregator.adapters.store.stories import SqlStoryStore
 from aggregator.adapters.store.subscribers import SqlSubscriberStore
 from aggregator.adapters.store.suppressions import SqlSuppressionStore
-from aggregator.flows.housekeep import HousekeepPlan, HousekeepPorts, housekeep
-from aggregator.flows.import_people import ImportPlan, ImportPorts, import_people
-from aggregator.flows.people import PeoplePlan, PeoplePorts, add_one, exported, forget, show, suppress
-from aggregator.flows.prefer import PreferPlan, PreferPorts, erase, leave, prefer
+from aggregator.flows.housekeep import HousekeepPorts, housekeep
+from aggregator.flows.import_people import ImportPorts, import_people
+from aggregator.flows.people import PeoplePorts, add_one, exported, forget, show, suppress
+from aggregator.flows.prefer import PreferPorts, erase, leave, prefer
 from aggregator.flows.subscribe import SubscribePlan, SubscribePorts, asked_for, confirm, sign_up
 from aggregator.model.consent import Act, Evidence, Suppression
 from aggregator.model.delivery import Subscription
@@ -29,8 +28,8 @@ from aggregator.model.newcomer import ImportReport
 from aggregator.model.newsletter import Newsletter
 from aggregator.model.person import Person, PersonalData
 from aggregator.model.signup import AskedFor, ConfirmOutcome, SignUpVerdict
+from aggregator.people_ports import PeoplePlan
 from aggregator.ports import Clock
-from aggregator.schedule import next_run
 from aggregator.settings.values import Settings
 from aggregator.steps.pseudonyms import Pseudonyms
 from aggregator.steps.signing import Confirmation
@@ -40,15 +39,22 @@ class Readers:
     """The people of one installation; `settings` gives those of the moment, as feeds.yaml may be edited."""
 
     def __init__(
-        self, database: Database, *, pseudonyms: Pseudonyms, clock: Clock, settings: Callable[[], Settings]
+        self,
+        database: Database,
+        *,
+        pseudonyms: Pseudonyms,
+        clock: Clock,
+        settings: Callable[[], Settings],
+        begin: Callable[[str], None],
     ) -> None:
+        """`begin` lets a newsletter have its place in the database (`Mailroom.begin`)."""
         self.persons = SqlPersonStore(database)
         self.subscribers = SqlSubscriberStore(database)
         self.suppressions = SqlSuppressionStore(database)
         self.sign_ups = SqlSignUpStore(database)
         self._facts = SqlFactStore(database)
-        self._newsletters, self._stories = SqlNewsletterStore(database), SqlStoryStore(database)
-        self._pseudonyms, self._clock, self._settings = pseudonyms, clock, settings
+        self._stories = SqlStoryStore(database)
+        self._pseudonyms, self._clock, self._settings, self._begin = pseudonyms, clock, settings, begin
 
     # --- by themselves ----------------------------------------------------------------------------
 
@@ -76,7 +82,7 @@ class Readers:
     def prefer(self, subscriber_id: int, newsletter_id: str, choices: Choices, evidence: Evidence) -> Act | None:
         """Give a reader a newsletter as they chose, whether they had it or not; what they did, None for nothing."""
         self._begin(newsletter_id)
-        ports, plan = self._prefer_ports(), self._prefer_plan()
+        ports, plan = self._prefer_ports(), self._plan()
         return prefer(ports, plan, subscriber_id, newsletter_id, choices, evidence)
 
     def leave(self, subscriber_id: int, newsletter_id: str | None, evidence: Evidence) -> bool:
@@ -85,7 +91,7 @@ class Readers:
 
     def erase(self, subscriber_id: int) -> bool:
         """Take out all that tells who a reader is, and keep their address out; whether there was one."""
-        return erase(self._prefer_ports(), self._prefer_plan(), subscriber_id)
+        return erase(self._prefer_ports(), self._plan(), subscriber_id)
 
     def everything(self, person: Person) -> PersonalData | None:
         """All that is kept about a person."""
@@ -96,7 +102,7 @@ class Readers:
         ports = HousekeepPorts(
             sign_ups=self.sign_ups, persons=self.persons, suppressions=self.suppressions, clock=self._clock
         )
-        housekeep(ports, HousekeepPlan(newsletters=self._letters(), keys=self._pseudonyms.addresses))
+        housekeep(ports, self._plan())
 
     def out_of_reach(self) -> int:
         """How many suppressed addresses were hashed with a secret that is not given any more."""
@@ -120,7 +126,7 @@ class Readers:
         if not dry_run:
             self._begin(newsletter_id)
         ports = ImportPorts(subscribers=self.subscribers, stories=self._stories, clock=self._clock)
-        plan = ImportPlan(newsletters=self._letters(), keys=self._pseudonyms.addresses)
+        plan = self._plan()
         return import_people(ports, plan, lines, file=file, newsletter_id=newsletter_id, source=source, dry_run=dry_run)
 
     def suppress(self, email: str, note: str) -> tuple[bool, int]:
@@ -144,11 +150,6 @@ class Readers:
 
     # --- what flows are handed --------------------------------------------------------------------
 
-    def _begin(self, newsletter_id: str) -> None:
-        """Let a newsletter that this feeds.yaml names have its place in the database, whatever file that follows."""
-        if letter := self._settings().newsletter(newsletter_id):
-            self._newsletters.begin(letter, next_run(letter, self._clock.now()), self._stories.last_seq())
-
     def _letters(self) -> dict[str, Newsletter]:
         return {letter.id: letter for letter in self._settings().newsletters}
 
@@ -163,9 +164,6 @@ class Readers:
 
     def _prefer_ports(self) -> PreferPorts:
         return PreferPorts(persons=self.persons, subscribers=self.subscribers, stories=self._stories, clock=self._clock)
-
-    def _prefer_plan(self) -> PreferPlan:
-        return PreferPlan(newsletters=self._letters(), keys=self._pseudonyms.addresses)
 
     def _ports(self) -> PeoplePorts:
         return PeoplePorts(

@@ -108,7 +108,13 @@ class Runtime:
             current=lambda: self.settings,
             refused=self.returns.refused,
         )
-        self.readers = Readers(self.database, pseudonyms=pseudonyms, clock=self.clock, settings=lambda: self.settings)
+        self.readers = Readers(
+            self.database,
+            pseudonyms=pseudonyms,
+            clock=self.clock,
+            settings=lambda: self.settings,
+            begin=self.mail.begin,
+        )
 
     def __enter__(self) -> Self:
         return self

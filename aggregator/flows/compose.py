@@ -138,7 +138,7 @@ def preview(ports: ComposePorts, plan: ComposePlan, newsletter_id: str) -> Issue
     """What the next Issue would be if it were closed now; writes nothing. Raises NotFoundError, TemplateError."""
     slot, run = _place(ports, plan, newsletter_id), _run(ports, plan)
     newsletter = _still_made(plan, slot)
-    selected = _select(run, newsletter, slot, _up_to(run, newsletter, slot))
+    selected = _select(run, newsletter, slot, _up_to(run, newsletter, slot, slot))
     return _issue(run, newsletter, selected, slot, _corrections(run, slot))
 
 
@@ -161,8 +161,10 @@ def _still_made(plan: ComposePlan, slot: Slot) -> Newsletter:
 
 
 def _close(run: _Run, newsletter: Newsletter, slot: Slot) -> Issue | None:
-    store, up_to = run.ports.newsletters, _up_to(run, newsletter, slot)
-    if _waits(run, newsletter, slot):
+    store = run.ports.newsletters
+    own = slot if slot.edition.is_own or not newsletter.approval else store.slot(newsletter.id)
+    up_to = _up_to(run, newsletter, slot, own)
+    if _waits(run, newsletter, slot, own):
         return None
     fault("digest.slot")
     selected, issue, corrected = _select(run, newsletter, slot, up_to), None, tuple[Correction, ...]()
@@ -188,21 +190,21 @@ def _close(run: _Run, newsletter: Newsletter, slot: Slot) -> Issue | None:
     return stored
 
 
-def _up_to(run: _Run, newsletter: Newsletter, slot: Slot) -> int:
-    """Up to which Story its next Issue may tell."""
+def _up_to(run: _Run, newsletter: Newsletter, slot: Slot, own: Slot) -> int:
+    """Up to which Story its next Issue may tell; `own` is the Slot of the newsletter's own Edition."""
     if slot.draft is not None:
         return slot.draft.up_to
     if newsletter.approval and not slot.edition.is_own:  # what no editor has seen yet is told to nobody
-        return max(slot.cursor, run.ports.newsletters.slot(newsletter.id).cursor)
+        return max(slot.cursor, own.cursor)
     return max(slot.cursor, run.last_seq)
 
 
-def _waits(run: _Run, newsletter: Newsletter, slot: Slot) -> bool:
+def _waits(run: _Run, newsletter: Newsletter, slot: Slot, own: Slot) -> bool:
     """Whether a Draft still waits for a person; readers' own Editions wait for it, to tell what comes of it."""
     if not newsletter.approval:
         return False
     if not slot.edition.is_own:
-        return run.ports.newsletters.slot(newsletter.id).draft is not None
+        return own.draft is not None
     if slot.draft is None or slot.draft.approved_at is not None:
         return False
     return newsletter.at_deadline == "hold" or run.now < slot.draft.deadline_at

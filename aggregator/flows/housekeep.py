@@ -5,15 +5,14 @@ sign_ups.expire, sign_ups.forget_counts;  persons.disabled > bouncing > notices 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import structlog
 
 from aggregator.model.consent import Evidence
-from aggregator.model.newsletter import Newsletter
 from aggregator.model.person import DisabledReader
-from aggregator.people_ports import PersonStore, SignUpStore, SuppressionStore
+from aggregator.people_ports import PeoplePlan, PersonStore, SignUpStore, SuppressionStore
 from aggregator.ports import Clock
 from aggregator.steps.bouncing import next_step
 from aggregator.steps.throttle import MONTH, TERM
@@ -33,15 +32,7 @@ class HousekeepPorts:
     clock: Clock
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HousekeepPlan:
-    """The newsletters there are, and all hashes an address may be suppressed by."""
-
-    newsletters: Mapping[str, Newsletter]
-    keys: Callable[[str], tuple[str, ...]]
-
-
-def housekeep(ports: HousekeepPorts, plan: HousekeepPlan) -> None:
+def housekeep(ports: HousekeepPorts, plan: PeoplePlan) -> None:
     """Do what is due."""
     now = ports.clock.now()
     if expired := ports.sign_ups.expire(now - TERM):
@@ -59,7 +50,7 @@ def housekeep(ports: HousekeepPorts, plan: HousekeepPlan) -> None:
             log.info("disabled.ended", subscriber_id=reader.subscriber_id, subscriptions=ended)
 
 
-def _told(ports: HousekeepPorts, plan: HousekeepPlan) -> Iterator[DisabledReader]:
+def _told(ports: HousekeepPorts, plan: PeoplePlan) -> Iterator[DisabledReader]:
     """Those whose mail came back too often, but for whom nothing may be sent at all."""
     found = ports.persons.disabled()
     keys = {reader.email: plan.keys(reader.email) for reader in found}

@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -22,6 +22,7 @@ from aggregator.model.consent import Evidence
 from aggregator.model.edition import Choices
 from aggregator.model.newcomer import KEPT_PROBLEMS, Enlisted, ImportReport, LineProblem, Newcomer
 from aggregator.model.newsletter import Newsletter
+from aggregator.people_ports import PeoplePlan
 from aggregator.ports import Clock, StoryStore
 from aggregator.schedule import next_runs
 from aggregator.settings.addresses import read_address, read_name, read_source
@@ -53,14 +54,6 @@ class ImportPorts:
     subscribers: SubscriberStore
     stories: StoryStore
     clock: Clock
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportPlan:
-    """The newsletters there are, and how an address is hashed: all it may be suppressed by."""
-
-    newsletters: Mapping[str, Newsletter]
-    keys: Callable[[str], tuple[str, ...]]
 
 
 @dataclass(slots=True)
@@ -113,7 +106,7 @@ def encoding_of(start: bytes) -> str:
 
 def import_people(
     ports: ImportPorts,
-    plan: ImportPlan,
+    plan: PeoplePlan,
     lines: Iterable[str],
     *,
     file: str,
@@ -154,7 +147,7 @@ def import_people(
 
 
 def _people(
-    lines: Iterator[str], file: str, newsletter: Newsletter, plan: ImportPlan, reading: _Reading
+    lines: Iterator[str], file: str, newsletter: Newsletter, plan: PeoplePlan, reading: _Reading
 ) -> Iterator[tuple[int, Newcomer]]:
     """The people of the file in order, each with the number of their line; lines that name none are noted."""
     header = next(lines, "").removeprefix("\ufeff")
@@ -227,7 +220,7 @@ def _columns(header: str, delimiter: str, file: str) -> tuple[Mapping[str, int],
     return {name: position for position, name in enumerate(names) if name in COLUMNS}, len(names)
 
 
-def _read(cells: Mapping[int, str], columns: Mapping[str, int], newsletter: Newsletter, plan: ImportPlan) -> Newcomer:
+def _read(cells: Mapping[int, str], columns: Mapping[str, int], newsletter: Newsletter, plan: PeoplePlan) -> Newcomer:
     given = {name: restored(cells.get(position, "").strip()) for name, position in columns.items()}
     email = given["email"]
     if not email:

@@ -5,7 +5,7 @@ address > persons.find > subscribers.enlist / suppressions.suppress / persons.er
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from aggregator.errors import NotFoundError, UsageError
@@ -13,9 +13,8 @@ from aggregator.mail_ports import SubscriberStore
 from aggregator.model.consent import Evidence, Suppression, SuppressionReason
 from aggregator.model.delivery import Subscription, SubscriptionState
 from aggregator.model.newcomer import Newcomer
-from aggregator.model.newsletter import Newsletter
 from aggregator.model.person import PersonalData
-from aggregator.people_ports import PersonStore, SuppressionStore
+from aggregator.people_ports import PeoplePlan, PersonStore, SuppressionStore
 from aggregator.ports import Clock, StoryStore
 from aggregator.schedule import next_runs
 from aggregator.settings.addresses import read_address, read_name, read_source
@@ -45,14 +44,6 @@ class PeoplePorts:
     suppressions: SuppressionStore
     stories: StoryStore
     clock: Clock
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeoplePlan:
-    """The newsletters there are, and how an address is hashed: the first hash is the one to write."""
-
-    newsletters: Mapping[str, Newsletter]
-    keys: Callable[[str], tuple[str, ...]]
 
 
 def add_one(

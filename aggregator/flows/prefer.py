@@ -5,7 +5,6 @@ link > persons.person > choices > persons.prefer / subscribers.unsubscribe / per
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -13,8 +12,7 @@ import structlog
 from aggregator.mail_ports import SubscriberStore
 from aggregator.model.consent import Act, Evidence
 from aggregator.model.edition import Choices
-from aggregator.model.newsletter import Newsletter
-from aggregator.people_ports import PersonStore
+from aggregator.people_ports import PeoplePlan, PersonStore
 from aggregator.ports import Clock, StoryStore
 from aggregator.schedule import next_runs
 
@@ -31,16 +29,8 @@ class PreferPorts:
     clock: Clock
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreferPlan:
-    """The newsletters there are, and how an address is hashed: the first hash is the one to write."""
-
-    newsletters: Mapping[str, Newsletter]
-    keys: Callable[[str], tuple[str, ...]]
-
-
 def prefer(
-    ports: PreferPorts, plan: PreferPlan, subscriber_id: int, newsletter_id: str, choices: Choices, evidence: Evidence
+    ports: PreferPorts, plan: PeoplePlan, subscriber_id: int, newsletter_id: str, choices: Choices, evidence: Evidence
 ) -> Act | None:
     """Give a reader a newsletter as they chose, whether they had it or not; what they did, None for nothing.
 
@@ -76,7 +66,7 @@ def leave(ports: PreferPorts, subscriber_id: int, newsletter_id: str | None, evi
     return changed
 
 
-def erase(ports: PreferPorts, plan: PreferPlan, subscriber_id: int) -> bool:
+def erase(ports: PreferPorts, plan: PeoplePlan, subscriber_id: int) -> bool:
     """Take out all that tells who a reader is, and keep their address out; whether there was one."""
     person = ports.persons.person(subscriber_id)
     if person is None:

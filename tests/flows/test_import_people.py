@@ -7,14 +7,15 @@ from itertools import count
 import pytest
 
 from aggregator.errors import NotFoundError, UsageError
-from aggregator.flows.import_people import REMEMBERED, ImportPlan, ImportPorts, encoding_of, import_people
+from aggregator.flows.import_people import REMEMBERED, ImportPorts, encoding_of, import_people
 from aggregator.model.delivery import SubscriptionState
 from aggregator.model.edition import Choices
 from aggregator.model.newcomer import ImportReport
+from aggregator.people_ports import PeoplePlan
 from tests.fakes import START, FrozenClock, MemoryStore
 from tests.mail_fakes import WEEKLY, MemoryMailStore
 
-PLAN = ImportPlan(newsletters={"weekly": WEEKLY}, keys=lambda email: (f"new {email.lower()}", f"old {email.lower()}"))
+PLAN = PeoplePlan(newsletters={"weekly": WEEKLY}, keys=lambda email: (f"new {email.lower()}", f"old {email.lower()}"))
 LOCAL = replace(PLAN, newsletters={"weekly": replace(WEEKLY, local=True)})
 
 
@@ -26,7 +27,7 @@ def store() -> MemoryMailStore:
 
 
 def load(
-    store: MemoryMailStore, text: str, *, dry_run: bool = False, plan: ImportPlan = PLAN, source: str = "paper form"
+    store: MemoryMailStore, text: str, *, dry_run: bool = False, plan: PeoplePlan = PLAN, source: str = "paper form"
 ) -> ImportReport:
     ports = ImportPorts(subscribers=store, stories=MemoryStore(), clock=FrozenClock())
     lines = io.StringIO(text, newline=None)

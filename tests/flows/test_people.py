@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import pytest
 
 from aggregator.errors import NotFoundError, UsageError
-from aggregator.flows.people import EXPORTED, PeoplePlan, PeoplePorts, add_one, exported, forget, show, suppress
-from aggregator.flows.prefer import PreferPlan, PreferPorts, erase, leave, prefer
+from aggregator.flows.people import EXPORTED, PeoplePorts, add_one, exported, forget, show, suppress
+from aggregator.flows.prefer import PreferPorts, erase, leave, prefer
 from aggregator.model.consent import Act, Evidence
 from aggregator.model.delivery import Subscription
 from aggregator.model.edition import Choices
+from aggregator.people_ports import PeoplePlan
 from tests.flows.people_world import FORM, PeopleWorld, people_world
 from tests.mail_fakes import DAILY, WEEKLY
 
@@ -120,8 +121,8 @@ def own(world: PeopleWorld) -> PreferPorts:
     return PreferPorts(persons=world.persons, subscribers=world.subscribers, stories=world.stories, clock=world.clock)
 
 
-def own_plan(world: PeopleWorld) -> PreferPlan:
-    return PreferPlan(newsletters=LETTERS, keys=world.pseudonyms.addresses)
+def own_plan(world: PeopleWorld) -> PeoplePlan:
+    return PeoplePlan(newsletters=LETTERS, keys=world.pseudonyms.addresses)
 
 
 def choose(world: PeopleWorld, subscriber_id: int, newsletter_id: str = "weekly", **chosen: str) -> Act | None:

@@ -7,11 +7,12 @@ import pytest
 from sqlalchemy import event
 
 from aggregator.adapters.store.engine import Database
-from aggregator.flows.housekeep import HousekeepPlan, HousekeepPorts, housekeep
+from aggregator.flows.housekeep import HousekeepPorts, housekeep
 from aggregator.flows.subscribe import asked_for
 from aggregator.model.consent import Act, Evidence, Suppression
 from aggregator.model.edition import Choices
 from aggregator.model.signup import ConfirmOutcome, SignUpVerdict
+from aggregator.people_ports import PeoplePlan
 from aggregator.steps.pseudonyms import Pseudonyms
 from aggregator.steps.signing import Confirmation
 from aggregator.steps.throttle import FORMS_OF_A_NETWORK, MAILS_OF_THE_SITE
@@ -38,7 +39,7 @@ def keep_house(world: PeopleWorld) -> None:
     ports = HousekeepPorts(
         sign_ups=world.sign_ups, persons=world.persons, suppressions=world.suppressions, clock=world.clock
     )
-    housekeep(ports, HousekeepPlan(newsletters=world.plan.newsletters, keys=world.pseudonyms.addresses))
+    housekeep(ports, PeoplePlan(newsletters=world.plan.newsletters, keys=world.pseudonyms.addresses))
 
 
 # --- asking ---------------------------------------------------------------------------------------

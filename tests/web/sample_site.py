@@ -91,7 +91,12 @@ class SampleSite:
             pseudonyms=Pseudonyms(["a secret of the tests"]),
             clock=self.clock,
             settings=lambda: self.settings,
+            begin=self._begin,
         )
+
+    def _begin(self, newsletter_id: str) -> None:
+        if letter := self.settings.newsletter(newsletter_id):
+            self.newsletters.begin(letter, START, self.stories.last_seq())
 
     @property
     def context(self) -> WebContext:
