@@ -12,6 +12,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from tests.acceptance.spawning import run_forked
+
 LONGEST = 120
 """Seconds any command of a test may take."""
 
@@ -35,9 +37,7 @@ class Wire:
 
     def run(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         """Run a command to its end and demand its exit code."""
-        done = subprocess.run(
-            self._command(words), env=self.env, cwd=self.folder, capture_output=True, text=True, timeout=LONGEST
-        )
+        done = run_forked(words, env=self.env, cwd=self.folder, timeout=LONGEST)
         assert done.returncode == code, f"{words}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 

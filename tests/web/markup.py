@@ -1,6 +1,7 @@
 """What a page is made of, apart from its words: if words of a feed change that, they have become markup."""
 
 import re
+from functools import lru_cache
 from html.parser import HTMLParser
 
 from lxml import html as lxml_html
@@ -27,6 +28,7 @@ class _Reader(HTMLParser):
         self.tags.append((f"/{tag}",))
 
 
+@lru_cache(maxsize=256)  # many a page says nothing of what was asked, and is the same
 def skeleton(html: str) -> Skeleton:
     """Every tag of a page with the names of its attributes, in order, as two parsers see them."""
     reader = _Reader()
@@ -37,7 +39,8 @@ def skeleton(html: str) -> Skeleton:
     return (*reader.tags, *seen)
 
 
-def live_parts(html: str) -> list[str]:
+@lru_cache(maxsize=256)
+def live_parts(html: str) -> tuple[str, ...]:
     """Whatever in a page could run, load or submit, and was not put there by our templates."""
     found = []
     for element in lxml_html.document_fromstring(html.replace("\0", "")).iter():
@@ -51,4 +54,4 @@ def live_parts(html: str) -> list[str]:
             foreign = address and not plain.startswith(("http://", "https://", "mailto:", "/", "#"))
             if name.startswith("on") or name in ("style", "srcdoc") or foreign:
                 found.append(f"{name}={value}")
-    return found
+    return tuple(found)
