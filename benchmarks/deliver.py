@@ -270,7 +270,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recipients", type=int, default=20_000)
     parser.add_argument("--octets", type=int, default=65_000, help="of a letter")
-    parser.add_argument("--connections", type=int, default=32, help="of ours, and of smtp-source")
+    parser.add_argument("--connections", type=int, default=100, help="of ours, and of smtp-source")
     parser.add_argument("--memory", default="1000,100000", help="recipients of the runs that are measured for memory")
     parser.add_argument("--ours", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()

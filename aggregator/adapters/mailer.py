@@ -26,9 +26,10 @@ from aggregator.settings.relay import Relay, parse_relays
 
 ALONE = -1
 """The key of a letter that is sent by itself; Deliveries count from 1."""
-
-LINGER_SECONDS = 0.005
+LINGER_SECONDS = 0.002
 """Answers come one by one, and are noted together: who has one waits so long for those that are at hand too."""
+TOGETHER = 16
+"""Letters that the conversations get at once: for each by itself, two threads would wait for each other."""
 
 
 class SmtpMailer:
@@ -111,6 +112,7 @@ class _Room:
     def __init__(self, relays: Relays, connections: int, open_one: Callable[..., object]) -> None:
         self.caller = 0
         self._at_hand = 0
+        self._handed: list[Outgoing] = []
         self._connecting: Future[SendResult | None] | None = None
         self._answers: queue.SimpleQueue[Answered | None] = queue.SimpleQueue()
         self._loop = asyncio.new_event_loop()
@@ -137,9 +139,18 @@ class _Room:
 
     def hand(self, letter: Outgoing) -> None:
         self._at_hand += 1
-        self._loop.call_soon_threadsafe(self._pool.take, letter)
+        self._handed.append(letter)
+        if len(self._handed) >= TOGETHER:
+            self._take()
+
+    def _take(self) -> None:
+        """Let the conversations have what was handed over."""
+        if self._handed:
+            self._loop.call_soon_threadsafe(self._pool.take, self._handed)
+            self._handed = []
 
     def answers(self, seconds: float) -> Sequence[Answered]:
+        self._take()
         found = list(self._waiting(seconds))
         if found and len(found) < self._at_hand:
             time.sleep(LINGER_SECONDS)

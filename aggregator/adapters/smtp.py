@@ -31,6 +31,7 @@ _AUTHENTICATION = frozenset({530, 534, 535, 538})
 _GO_ON = 354
 _CLOSING = 421
 _NO_TRANSACTION = 554
+_NO_XCHAR = re.compile(r"[^!-*,-<>-~]")
 _ADDRESS = re.compile(r"[^\s\x00-\x20\x7f<>@]+@[^\s\x00-\x20\x7f<>@]+")
 _ENHANCED = re.compile(r"[245]\.(\d{1,3})\.\d{1,3}\b")
 
@@ -85,7 +86,8 @@ class Conversation:
 
     async def send(self, letter: Outgoing, message: bytes) -> SendResult:
         """Hand over one letter, whole in `message`, the addresses of which are speakable."""
-        body = _stuffed(message if letter.in_lines else _in_lines(message))
+        lines = message if letter.in_lines else _in_lines(message)
+        body = lines if letter.in_lines and letter.dotless else _stuffed(lines)
         self.letters += 1
         try:
             if not self._wire.is_open:
@@ -281,7 +283,7 @@ def _stuffed(lines: bytes) -> bytes:
 
 def _xtext(text: str) -> str:
     """The text as an option's value: what is not plain as hexadecimal (RFC 3461 4)."""
-    return "".join(chr(o) if 33 <= o <= 126 and o not in b"+=" else f"+{o:02X}" for o in text.encode("utf-8"))
+    return _NO_XCHAR.sub(lambda found: f"+{ord(found[0]):02X}", text.encode("utf-8").decode("latin-1"))
 
 
 def judged(reply: SMTPResponse, *, policy: bool = False, named: bool = False) -> SendResult:
@@ -317,4 +319,8 @@ def _words(error: Exception) -> str:
 def _one_line(text: str) -> str:
     """A server's words without line breaks and controls, which a log or a terminal would obey."""
     whole = " ".join(text.split())[:LONGEST_REPLY]
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in whole)
+    return (
+        whole
+        if whole.isprintable()
+        else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in whole)
+    )

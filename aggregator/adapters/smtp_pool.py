@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -124,9 +124,10 @@ class Pool:
 
     # --- letters ----------------------------------------------------------------------------------
 
-    def take(self, letter: Outgoing) -> None:
-        """Carry a letter to a server; its answer comes by `answered`."""
-        self._spawn(self._carry(letter))
+    def take(self, letters: Sequence[Outgoing]) -> None:
+        """Carry letters to a server; the answer to each comes by `answered`."""
+        for letter in letters:
+            self._spawn(self._carry(letter))
 
     async def _carry(self, letter: Outgoing) -> None:
         state = DeliveryState.DEFERRED
@@ -182,8 +183,12 @@ class Pool:
         return self._cut
 
     def _take_free(self) -> Conversation | None:
-        self._drop_closed()
-        return self._free.popleft() if self._free else None
+        while self._free:
+            conversation = self._free.popleft()
+            if conversation.is_open:
+                return conversation
+            self._retire(conversation)
+        return None
 
     def _keep(self, conversation: Conversation) -> None:
         if conversation.is_open and conversation.letters < LETTERS:

@@ -27,6 +27,8 @@ class Wire(asyncio.Protocol):
         self._full = False
         self._listening: asyncio.Future[None] | None = None
         self._draining: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._until = 0.0
         self.when_lost: Callable[[], object] = lambda: None
         transport.set_protocol(self)
         # So that draining means: nothing of it is left with us. With a limit of 0, TLS pauses who writes when it has
@@ -55,17 +57,30 @@ class Wire(asyncio.Protocol):
     async def reply(self, seconds: float) -> SMTPResponse:
         """The next reply; raises TimeoutError, and ConnectionError for a line that is closed or speaks no SMTP."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + seconds
+        self._until = loop.time() + seconds
         while (found := self._taken()) is None:
             if self._lost is not None:
                 raise self._gone()
             self._listening = loop.create_future()
-            timer = loop.call_at(until, self._wake, self._listening, TimeoutError("it took too long"))
-            try:
-                await self._listening
-            finally:
-                timer.cancel()
+            if self._timer is None or self._timer.when() > self._until:
+                self._set_timer(loop)
+            await self._listening
         return found
+
+    def _set_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        """One for many replies: it rings when the first that was waited for would be late, and is then set anew."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = loop.call_at(self._until, self._ring, loop)
+
+    def _ring(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        if self._listening is None or self._listening.done():
+            return
+        if loop.time() < self._until:
+            self._set_timer(loop)
+        else:
+            self._wake(self._listening, TimeoutError("it took too long"))
 
     def hang_up(self) -> None:
         """Close without another word; what we still had for the server is dropped."""
@@ -109,6 +124,9 @@ class Wire(asyncio.Protocol):
         self._wake(self._draining)
 
     def _lose(self, why: Exception) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self._lost = self._lost or why
         self._wake(self._listening)
         self._wake(self._draining)

@@ -15,8 +15,8 @@ class Outgoing:
 
     `sender` and `recipient` are of the envelope (RFC 5321 2.3.1); `envelope_id` comes back in a report of a server that
     offers DSN (RFC 3461 4.4), and is left out where it is "". `in_lines`: the message is known to consist of lines that
-    end with CRLF, and of nothing else. `signature`: what makes the headers that go on top, which takes longer than all
-    else of a letter and can be done beside it.
+    end with CRLF, and of nothing else; `dotless`: also that none of them begins with a dot. `signature`: what makes the
+    headers that go on top, which takes longer than all else of a letter and can be done beside it.
     """
 
     key: int
@@ -25,6 +25,7 @@ class Outgoing:
     recipient: str
     envelope_id: str = ""
     in_lines: bool = False
+    dotless: bool = False
     signature: Callable[[bytes], bytes] | None = None
 
     def whole(self) -> bytes:

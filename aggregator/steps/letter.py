@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import format_datetime, parseaddr
 from html import escape
+from typing import NamedTuple
 from urllib.parse import quote
 
 from aggregator.model.channel import Site
@@ -63,6 +64,13 @@ def write_letter(
     return b"".join((head, *parts, f"\r\n--{boundary}--\r\n".encode("ascii")))
 
 
+class Lines(NamedTuple):
+    """A message in lines that end with CRLF; `dotless` when none is known to begin with a dot (RFC 5321 4.5.2)."""
+
+    octets: bytes
+    dotless: bool
+
+
 class LetterPress:
     """The letters of one Issue, octet for octet as `write_letter` writes them: what they have in common is made once,
     and only what is each reader's own is put in its places."""
@@ -76,12 +84,23 @@ class LetterPress:
         for kind, words in _both(issue.rendering.text, issue.rendering.html):
             self._pieces += [b"\r\n--", _BOUNDARY, f"\r\n{_PART[kind]}".encode("ascii"), *_cut(words, kind)]
         self._pieces += [b"\r\n--", _BOUNDARY, b"--\r\n"]
+        self._places = [(number, piece) for number, piece in enumerate(self._pieces) if isinstance(piece, _Place)]
+        self._dotless = not any(isinstance(piece, bytes) and _has_dots(piece) for piece in self._pieces)
 
-    def letter(self, delivery: Delivery, ways_out: WaysOut) -> bytes:
+    def letter(self, delivery: Delivery, ways_out: WaysOut) -> Lines:
         """The whole message; raises ValueError for an address that no header can hold."""
         own = (_to(delivery), delivery.message_id, _leave(ways_out), _boundary(self._issue, delivery))
         octets = [value.encode("ascii") for value in own]
-        return b"".join(piece if isinstance(piece, bytes) else piece.filled(octets, ways_out) for piece in self._pieces)
+        pieces, dotless = self._pieces.copy(), self._dotless
+        for number, place in self._places:
+            pieces[number] = filled = place.filled(octets, ways_out)
+            dotless = dotless and not _has_dots(filled)
+        return Lines(b"".join(pieces), dotless)  # type: ignore[arg-type]  # no place is left in them
+
+
+def _has_dots(piece: bytes) -> bool:
+    """Whether a line of it begins with a dot, or may, as what stands before it is not known."""
+    return piece.startswith(b".") or b"\n." in piece
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from hmac import compare_digest
+from hmac import compare_digest, digest
 
 import itsdangerous
 
@@ -47,9 +47,6 @@ class Confirmation:
     newsletter_id: str
     nonce: str
     issued_at: datetime
-
-
-_HMAC = itsdangerous.HMACAlgorithm(sha256)
 
 
 class Signer:
@@ -157,7 +154,7 @@ def _derived(secret: str, purpose: str) -> bytes:
 
 def _seal(key: bytes, value: bytes, octets: int) -> str:
     """The signature of a value, as much of it as a token carries."""
-    return _base32(_HMAC.get_signature(key, value)[:octets])
+    return _base32(digest(key, value, "sha256")[:octets])
 
 
 def _local_part(address: str, prefix: str) -> str:

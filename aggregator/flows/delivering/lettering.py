@@ -70,13 +70,15 @@ class PrintRun:
             preferences_url=plan.preferences_url(reader.id),
             mail=plan.unsubscribe_mail(reader.id, newsletter_id),
         )
+        lines = self.press.letter(delivery, ways_out)
         return Outgoing(
             key=delivery.id,
-            message=self.press.letter(delivery, ways_out),
+            message=lines.octets,
             sender=plan.return_path(delivery.id) if plan.return_path else self.address,
             recipient=reader.email,
             envelope_id=delivery.message_id.strip("<>"),
             in_lines=True,
+            dotless=lines.dotless,
             signature=None if self.signer is None else self._signature,
         )
 
