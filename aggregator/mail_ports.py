@@ -210,8 +210,8 @@ class Mailer(Protocol):
         """How many letters may be handed over now."""
 
     def hand(self, letter: Outgoing) -> None:
-        """Take one letter to a server; its answer will be among the answers. Raises ValueError for an address that
-        cannot be spoken of to a server."""
+        """Take one letter to a server, when answers are asked for at the latest; its own will be among them. Raises
+        ValueError for an address that cannot be spoken of to a server."""
 
     def answers(self, seconds: float) -> Sequence[Answered]:
         """What has been answered since the last call; waits so long for a first one, and for others a moment only."""

@@ -62,7 +62,8 @@ class SmtpMailer:
         return self._room.free if self._room is not None else 0
 
     def hand(self, letter: Outgoing) -> None:
-        """Take a letter to a server; raises ValueError for an address that cannot be spoken of."""
+        """Take a letter to a server, with those that follow or when `answers` is asked for; raises ValueError for an
+        address that cannot be spoken of."""
         demand_speakable(letter.sender, letter.recipient)
         self._begun().hand(letter)
 

@@ -178,10 +178,12 @@ def test_another_thread_cuts_off_all_that_is_at_hand_and_each_ends_as_what_it_is
                 assert room_for(mailer, 3) == 3
                 server.on_step = step
                 mailer.hand(letter(1))
+                assert mailer.answers(0) == []
                 assert reached["dot"].wait(10)
                 mailer.hand(letter(2))
                 answers = collected(mailer, 1)
                 mailer.hand(letter(3))
+                assert mailer.answers(0) == []
                 assert reached["RCPT"].wait(10)
                 return [*answers, *collected(mailer, 2)]
 

@@ -127,14 +127,14 @@ def test_the_real_store_keeps_the_same(history: list[list[Whim]], batch: int) ->
 
 
 @pytest.mark.slow
-@settings(max_examples=750, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(HISTORIES, BATCHES)
 def test_many_histories(history: list[list[Whim]], batch: int) -> None:
     same_in_parts(history, batch)
 
 
 @pytest.mark.slow
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(HISTORIES, BATCHES)
 def test_many_histories_in_the_real_store(history: list[list[Whim]], batch: int) -> None:
     same_in_sql(history, batch)

@@ -166,7 +166,7 @@ def test_nor_does_it_in_the_real_store(rounds: list[list[tuple[int, Item]]]) -> 
 
 
 @pytest.mark.slow
-@settings(max_examples=1200, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(LOGS)
 def test_many_logs(rounds: list[list[tuple[int, Item]]]) -> None:
     same_in_any_order(rounds)
