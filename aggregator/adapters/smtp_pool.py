@@ -23,7 +23,7 @@ LETTERS = 100
 """Letters handed over on one connection; many servers close it by themselves after some hundred."""
 LETTERS_FOR_ANOTHER = 10
 """So many letters that wait are worth one more connection."""
-SIGNERS = 2
+SIGNERS = 3
 """Letters that are signed at the same time."""
 STOPPED = SendResult(state=DeliveryState.DEFERRED, reply="stopped while connecting", server_down=True)
 
