@@ -5,7 +5,6 @@ All of it is of the CLDR, by Babel. English is that of the world (`en-001`: the 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -16,7 +15,6 @@ from babel.dates import format_date
 from babel.numbers import format_decimal
 
 Direction = Literal["ltr", "rtl"]
-_FIRST = re.compile(r"\b1 ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +36,8 @@ class Tongue:
 
     def on(self, day: date) -> str:
         """A date as it stands in running text."""
-        return self._dated(day, "long")
-
-    def weekday_on(self, day: date) -> str:
-        """A date with its day of the week, as a heading."""
-        return self._dated(day, "full")
-
-    def briefly_on(self, day: date) -> str:
-        """A date with a shortened month, for a line of notes."""
-        return self._dated(day, "medium")
-
-    def _dated(self, day: date, length: Literal["full", "long", "medium"]) -> str:
-        text = format_date(day, length, self.locale)
-        if self.family == "fr" and day.day == 1:  # which the CLDR leaves out
-            return _FIRST.sub("1er ", text, count=1)
-        return text
+        text = format_date(day, "long", self.locale)
+        return f"1er{text[1:]}" if self.family == "fr" and day.day == 1 else text  # which the CLDR leaves out
 
     def number(self, number: int) -> str:
         """A whole number, with the signs that part its thousands."""

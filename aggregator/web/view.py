@@ -22,7 +22,6 @@ from aggregator.model.newsletter import Newsletter
 from aggregator.model.story import Story
 from aggregator.press.prose import excerpt
 from aggregator.press.templating import Templates
-from aggregator.press.tongues import ENGLISH_TONGUE, Tongue, tongue_of
 from aggregator.settings.loading import template_files
 from aggregator.settings.values import Settings
 from aggregator.urls import host_of
@@ -77,8 +76,6 @@ class SiteView:
         self._settings, self._assets = settings, assets
         self._root = root_of(settings.site)
         self._zone = ZoneInfo(settings.site.timezone)
-        self.tongue: Tongue = tongue_of(settings.site.language) or ENGLISH_TONGUE
-        """What the days of stories are written in."""
 
     @cached_property
     def _feeds(self) -> Mapping[str, Feed]:
@@ -116,10 +113,6 @@ class SiteView:
     def day(self, moment: datetime) -> str:
         local = moment.astimezone(self._zone)
         return f"{local.day} {local:%b %Y}"
-
-    def dated(self, moment: datetime) -> str:
-        """The day of a moment in the site's language, where it stands beside a story."""
-        return self.tongue.briefly_on(moment.astimezone(self._zone).date())
 
     def minute(self, moment: datetime) -> str:
         return f"{self.day(moment)}, {moment.astimezone(self._zone):%H:%M %Z}"

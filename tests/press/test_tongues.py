@@ -27,21 +27,6 @@ def test_a_date_is_written_as_its_language_does(language: str, day: date, text: 
     assert tongue.on(day) == text
 
 
-@pytest.mark.parametrize(
-    ("language", "day", "heading", "brief"),
-    [
-        ("en", date(2026, 12, 1), "Tuesday, 1 December 2026", "1 Dec 2026"),
-        ("fr", date(2026, 12, 1), "mardi 1er décembre 2026", "1er déc. 2026"),
-        ("fr", date(2026, 12, 21), "lundi 21 décembre 2026", "21 déc. 2026"),
-        ("de", date(2026, 12, 1), "Dienstag, 1. Dezember 2026", "01.12.2026"),
-    ],
-)
-def test_a_date_is_a_heading_or_a_note(language: str, day: date, heading: str, brief: str) -> None:
-    tongue = tongue_of(language)
-    assert tongue is not None
-    assert (tongue.weekday_on(day), tongue.briefly_on(day)) == (heading, brief)
-
-
 @pytest.mark.parametrize(("language", "direction"), [("ar", "rtl"), ("fa", "rtl"), ("he", "rtl"), ("fr", "ltr")])
 def test_a_language_runs_its_way(language: str, direction: str) -> None:
     tongue = tongue_of(language)
