@@ -6,7 +6,7 @@ Where in its work a worker dies is drawn from the seed, the name and the number 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Literal
 
@@ -54,6 +54,8 @@ SERVERS: dict[Mode, SiteName] = {
 }
 _ONCE = ("digest.slot", "digest.chosen", "digest.rendered", "digest.issue", "digest.recipients", "digest.queued")
 _PER_CONNECTION = ("send.connected", "send.ehlo", "send.quit")
+_SOONEST = 0.05
+"""Seconds after which a worker is killed, at the least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,13 +137,13 @@ def workers(
                 crash = Crash(
                     name=f"{count} workers",
                     kind="kill" if kind == "kill" else "stop",
-                    delay=random.uniform(0.05, longest),
+                    delay=random.uniform(_SOONEST, longest),
                     workers=count,
                     real=number >= runs,
                 )
-                outcome = perform(Task(site="queued", crash=crash))
-                yield outcome
-                longest = _nearer(longest, outcome)
+                for outcome in _until_in_time(Task(site="queued", crash=crash), perform):
+                    yield outcome
+                    longest = _nearer(longest, outcome)
 
 
 def endings(runs: int, *, seed: int, recipients: int, perform: Perform) -> Iterator[Outcome]:
@@ -149,7 +151,8 @@ def endings(runs: int, *, seed: int, recipients: int, perform: Perform) -> Itera
     for number in range(runs):
         random = Random(f"{seed} end {number}")
         delay = random.uniform(1.0, 3.0 + _guessed(recipients))
-        yield perform(Task(site="queued", crash=Crash(name="told to end", kind="end", delay=delay, real=True)))
+        crash = Crash(name="told to end", kind="end", delay=delay, real=True)
+        yield from _until_in_time(Task(site="queued", crash=crash), perform)
 
 
 def resends(runs: int, *, seed: int, recipients: int, perform: Perform) -> Iterator[Outcome]:
@@ -176,10 +179,20 @@ def servers(modes: Sequence[Mode], runs: int, *, seed: int, recipients: int, per
         for number in range(runs if mode in REFUSING else 2 * runs):
             random = Random(f"{seed} {mode} {number}")
             kind: Kind = "kill" if number >= runs else "none"
-            crash = Crash(name=f"server {mode}", kind=kind, delay=random.uniform(0.05, longest), mode=mode)
-            outcome = perform(Task(site=SERVERS[mode], crash=crash))
-            yield outcome
-            longest = _nearer(longest, outcome)
+            crash = Crash(name=f"server {mode}", kind=kind, delay=random.uniform(_SOONEST, longest), mode=mode)
+            for outcome in _until_in_time(Task(site=SERVERS[mode], crash=crash), perform):
+                yield outcome
+                longest = _nearer(longest, outcome)
+
+
+def _until_in_time(task: Task, perform: Perform) -> Iterator[Outcome]:
+    """A crash after a time, and while all was done before it, the same after a shorter one."""
+    while True:
+        outcome = perform(task)
+        yield outcome
+        if outcome.reached or task.crash.delay <= _SOONEST:
+            return
+        task = replace(task, crash=replace(task.crash, delay=max(_SOONEST, 0.6 * task.crash.delay)))
 
 
 def _guessed(recipients: int) -> float:

@@ -86,8 +86,7 @@ class Conversation:
 
     async def send(self, letter: Outgoing, message: bytes) -> SendResult:
         """Hand over one letter, whole in `message`, the addresses of which are speakable."""
-        lines = message if letter.in_lines else _in_lines(message)
-        body = lines if letter.in_lines and letter.dotless else _stuffed(lines)
+        body = message if letter.dotless else _stuffed(message if letter.in_lines else _in_lines(message))
         self.letters += 1
         try:
             if not self._wire.is_open:
@@ -319,8 +318,6 @@ def _words(error: Exception) -> str:
 def _one_line(text: str) -> str:
     """A server's words without line breaks and controls, which a log or a terminal would obey."""
     whole = " ".join(text.split())[:LONGEST_REPLY]
-    return (
-        whole
-        if whole.isprintable()
-        else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in whole)
-    )
+    if whole.isprintable():
+        return whole
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in whole)

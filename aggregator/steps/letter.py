@@ -78,24 +78,25 @@ class LetterPress:
     def __init__(self, issue: Issue, newsletter: Newsletter, site: Site, *, archive_url: str) -> None:
         self._issue = issue
         head = _head(issue, newsletter, site, archive_url, own=_MARKS)
-        self._pieces: list[bytes | _Place] = []
+        pieces: list[bytes | _Place] = []
         for piece in re.split(b"(%b)" % b"|".join(map(re.escape, _MARK_OCTETS)), head):
-            self._pieces.append(_Place(own=_MARK_OCTETS.index(piece)) if piece in _MARK_OCTETS else piece)
+            pieces.append(_Place(own=_MARK_OCTETS.index(piece)) if piece in _MARK_OCTETS else piece)
         for kind, words in _both(issue.rendering.text, issue.rendering.html):
-            self._pieces += [b"\r\n--", _BOUNDARY, f"\r\n{_PART[kind]}".encode("ascii"), *_cut(words, kind)]
-        self._pieces += [b"\r\n--", _BOUNDARY, b"--\r\n"]
-        self._places = [(number, piece) for number, piece in enumerate(self._pieces) if isinstance(piece, _Place)]
-        self._dotless = not any(isinstance(piece, bytes) and _has_dots(piece) for piece in self._pieces)
+            pieces += [b"\r\n--", _BOUNDARY, f"\r\n{_PART[kind]}".encode("ascii"), *_cut(words, kind)]
+        pieces += [b"\r\n--", _BOUNDARY, b"--\r\n"]
+        self._common = [piece if isinstance(piece, bytes) else b"" for piece in pieces]
+        self._places = [(number, piece) for number, piece in enumerate(pieces) if isinstance(piece, _Place)]
+        self._dotless = not any(map(_has_dots, self._common))
 
     def letter(self, delivery: Delivery, ways_out: WaysOut) -> Lines:
         """The whole message; raises ValueError for an address that no header can hold."""
         own = (_to(delivery), delivery.message_id, _leave(ways_out), _boundary(self._issue, delivery))
         octets = [value.encode("ascii") for value in own]
-        pieces, dotless = self._pieces.copy(), self._dotless
+        pieces, dotless = self._common.copy(), self._dotless
         for number, place in self._places:
             pieces[number] = filled = place.filled(octets, ways_out)
             dotless = dotless and not _has_dots(filled)
-        return Lines(b"".join(pieces), dotless)  # type: ignore[arg-type]  # no place is left in them
+        return Lines(b"".join(pieces), dotless)
 
 
 def _has_dots(piece: bytes) -> bool:

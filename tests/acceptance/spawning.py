@@ -30,9 +30,10 @@ def run_forked(
             process.join()
             raise TimeoutError(f"{words} took longer than {timeout} s\n{paths[1].read_text()}")
         code = process.exitcode
+        assert code is not None
         process.close()
         said, complained = (path.read_text("utf-8") for path in paths)
-    return subprocess.CompletedProcess(words, -1 if code is None else code, said, complained)
+    return subprocess.CompletedProcess(words, code, said, complained)
 
 
 def _command(words: list[str], env: dict[str, str], cwd: str, out: str, err: str) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from aggregator.adapters.store.subscribers import SqlSubscriberStore
 from aggregator.model.delivery import Subscriber, SubscriptionState
 from benchmarks.crash import parsed
 from benchmarks.crash_oracle import Verdict, issue_text, judge
-from benchmarks.crash_plan import POINTS, Reach, Task, points
+from benchmarks.crash_plan import POINTS, Reach, Task, endings, points, servers, workers
 from benchmarks.crash_report import rebuilt_otherwise, summary, table
 from benchmarks.crash_run import Crash, Outcome, at_rest
 from benchmarks.crash_site import RARE, Site, readers
@@ -191,6 +192,24 @@ def test_a_point_that_was_not_come_to_is_tried_again_sooner() -> None:
     assert len(made) < 50
     again = list(points(["send.mark"], ["kill"], 30, 0, seed=3, recipients=1000, perform=perform))
     assert [item.crash for item in again] == [item.crash for item in made]
+
+
+def test_a_moment_that_came_too_late_is_tried_again_sooner() -> None:
+    seen: list[float] = []
+
+    def perform(task: Task) -> Outcome:
+        seen.append(task.crash.delay)
+        return outcome(task.crash, reached=seen[-1] < 0.3)
+
+    made = [
+        *workers([2], 5, 0, seed=3, recipients=1000, perform=perform),
+        *endings(5, seed=3, recipients=1000, perform=perform),
+        *servers(["good"], 5, seed=3, recipients=1000, perform=perform),
+    ]
+    assert sum(item.reached for item in made if item.crash.kind != "none") == 20
+    assert [later < sooner for sooner, later in pairwise(seen) if sooner >= 0.3].count(False) == 0
+    never = [*endings(1, seed=3, recipients=1000, perform=lambda task: outcome(task.crash, reached=False))]
+    assert never[-1].crash.delay == 0.05
 
 
 def test_the_first_guess_is_the_number_of_letters_or_connections() -> None:

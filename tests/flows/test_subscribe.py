@@ -66,7 +66,7 @@ def test_a_form_leaves_a_pending_subscription_evidence_and_a_mail(world: PeopleW
     )
 
 
-@pytest.mark.parametrize("forms", [100, pytest.param(2_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("forms", [300, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_any_number_of_forms_for_one_address_is_one_mail(world: PeopleWorld, forms: int) -> None:
     for number in range(forms):
         world.ask(ANA, *(("weekly",), ("daily",), ("weekly", "daily"))[number % 3], client=client(number))

@@ -54,7 +54,9 @@ def letter(
     )
     ways_out = WaysOut(url=unsubscribe_url, preferences_url=PREFERENCES, mail=unsubscribe_mail)
     written = write_letter(issue, newsletter, site, delivery, ways_out=ways_out, archive_url=ARCHIVE)
-    assert LetterPress(issue, newsletter, site, archive_url=ARCHIVE).letter(delivery, ways_out).octets == written
+    lines = LetterPress(issue, newsletter, site, archive_url=ARCHIVE).letter(delivery, ways_out)
+    assert lines.octets == written
+    assert lines.dotless is (b"\n." not in written)
     return written
 
 
