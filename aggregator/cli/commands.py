@@ -2,11 +2,9 @@
 `mailcheck_commands.py`, `people_commands.py`, `story_commands.py`) or with a file of its own (`explain_commands.py`,
 `plan_commands.py`, `preview_commands.py`, `search_commands.py`)."""
 
-import signal
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -33,7 +31,7 @@ from aggregator.model.poll import RefreshReport
 from aggregator.plans import read_notices, read_templates
 from aggregator.settings.advice import advice
 from aggregator.web.export import export
-from aggregator.web.serve import context_of, listen, serve
+from aggregator.web.serve import context_of, listen, serve, stop_on_signals
 from aggregator.web.trial import try_pages
 from aggregator.wiring import Runtime
 from aggregator.worker import working
@@ -115,8 +113,10 @@ def demo(
 def run(context: typer.Context, host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Worker and web pages in one process: the way most people run it."""
     try_pages(settings_of(context).templates)
-    with listen(host, port) as listener, live_runtime_of(context) as runtime, working(runtime):
-        serve(runtime, listener)
+    with listen(host, port) as listener, live_runtime_of(context) as runtime:
+        stop_on_signals(runtime)
+        with working(runtime):
+            serve(runtime, listener)
 
 
 @app.command()
@@ -131,17 +131,9 @@ def web(context: typer.Context, host: Host = "127.0.0.1", port: Port = 8000) -> 
 def worker(context: typer.Context) -> None:
     """Only the worker: polls, publishes, composes and delivers until it is told to stop."""
     with live_runtime_of(context) as runtime:
-        _stop_on_signals(runtime)
+        stop_on_signals(runtime)
         with working(runtime):
             runtime.stopping.wait()
-
-
-def _stop_on_signals(runtime: Runtime) -> None:
-    def stop(number: int, frame: FrameType | None) -> None:
-        runtime.stopping.set()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
 
 
 @app.command()

@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 import socket
+from threading import Event
 from types import FrameType
 
 import structlog
@@ -51,16 +52,21 @@ def listen(host: str, port: int) -> socket.socket:
         raise UsageError(f"cannot listen on {host}:{port}: {reason}; {cure}") from error
 
 
-def serve(runtime: Runtime, listener: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT, then let the worker end too."""
+def stop_on_signals(runtime: Runtime) -> None:
+    """Let SIGTERM and SIGINT end what is under way in good order, from now on."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         runtime.stopping.set()
 
-    # uvicorn hands the signal on once it has shut down; without a handler of ours that would end the process
-    # before the worker has.
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+
+
+def serve(runtime: Runtime, listener: socket.socket) -> None:
+    """Serve until SIGTERM or SIGINT, then let the worker end too."""
+    # uvicorn hands the signal on once it has shut down; without a handler of ours that would end the process
+    # before the worker has.
+    stop_on_signals(runtime)
     config = uvicorn.Config(
         create_app(context_of(runtime)),
         log_config=None,
@@ -70,5 +76,17 @@ def serve(runtime: Runtime, listener: socket.socket) -> None:
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     log.info("serving", url="http://{}:{}/".format(*listener.getsockname()[:2]))
-    uvicorn.Server(config).run(sockets=[listener])
+    _Server(config, runtime.stopping).run(sockets=[listener])
     runtime.stopping.set()
+
+
+class _Server(uvicorn.Server):
+    """A server that also ends when it was told to before its own handlers of signals stood."""
+
+    def __init__(self, config: uvicorn.Config, stopping: Event) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.should_exit = self.should_exit or self._stopping.is_set()

@@ -6,11 +6,14 @@ import json
 import re
 import signal
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from tests.acceptance.wire import HEAD, Wire
 from tests.adapters.fetch_server import FetchServer, Talk, answer
@@ -120,6 +123,29 @@ def test_it_ends_within_ten_seconds_in_mid_poll(tmp_path: Path) -> None:
         assert "Traceback" not in wire.output()
         # The one cut short is as it was, and due; what was read whole is stored whole.
         assert wire.rows("SELECT status, checked_at FROM feeds WHERE id = 'slow'") == [("new", None)]
+
+
+TOLD_EARLY = """
+import signal, sys
+from aggregator.__main__ import main
+from aggregator.web import serve
+build = serve.create_app
+def told(context):
+    signal.raise_signal(signal.SIGTERM)
+    return build(context)
+serve.create_app = told
+sys.argv = ["aggregator", sys.argv[1], "--port", "0"]
+main()
+"""
+
+
+@pytest.mark.parametrize("command", ["run", "web"])
+def test_a_signal_before_the_pages_are_served_ends_it_too(tmp_path: Path, command: str) -> None:
+    wire = Wire(tmp_path, HEAD)
+    words = [sys.executable, "-c", TOLD_EARLY, command]
+    done = subprocess.run(words, env=wire.env, cwd=tmp_path, timeout=60, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "serving" in done.stderr
 
 
 def test_two_workers_on_one_database_are_told_apart(tmp_path: Path) -> None:
