@@ -23,8 +23,9 @@ LETTERS = 100
 """Letters handed over on one connection; many servers close it by themselves after some hundred."""
 LETTERS_FOR_ANOTHER = 10
 """So many letters that wait are worth one more connection."""
-SIGNERS = 3
-"""Letters that are signed at the same time."""
+SIGNERS, SIGNED_TOGETHER = 2, 8
+"""Threads that sign, and letters that one takes at once: each way to a thread and back costs as much as a third of a
+signature."""
 STOPPED = SendResult(state=DeliveryState.DEFERRED, reply="stopped while connecting", server_down=True)
 
 log = structlog.get_logger()
@@ -126,27 +127,30 @@ class Pool:
 
     def take(self, letters: Sequence[Outgoing]) -> None:
         """Carry letters to a server; the answer to each comes by `answered`."""
+        unsigned = [letter for letter in letters if letter.signature is not None]
         for letter in letters:
-            self._spawn(self._carry(letter))
+            if letter.signature is None:
+                self._spawn(self._carry(letter, letter.message))
+        for start in range(0, len(unsigned), SIGNED_TOGETHER):
+            self._spawn(self._carry_signed(unsigned[start : start + SIGNED_TOGETHER]))
 
-    async def _carry(self, letter: Outgoing) -> None:
-        state = DeliveryState.DEFERRED
-        try:
-            message = await self._whole(letter)
-            state = DeliveryState.UNCERTAIN  # from here on a server may have it
-            answer = Answered(key=letter.key, result=await self._sent(letter, message))
-        except Exception as error:
-            words = f"a fault of ours while it was sent ({type(error).__name__}); the log says where"
-            answer = Answered(key=letter.key, result=SendResult(state=state, reply=words), error=error)
-        self._answered(answer)
-
-    async def _whole(self, letter: Outgoing) -> bytes:
-        """The message, signed beside what else is to be done: OpenSSL signs without the interpreter's lock."""
-        if letter.signature is None:
-            return letter.message
+    async def _carry_signed(self, letters: Sequence[Outgoing]) -> None:
+        """Sign them beside what else is to be done, as OpenSSL does without the interpreter's lock, then carry each."""
         if self._signing is None:
             self._signing = ThreadPoolExecutor(SIGNERS, thread_name_prefix="signer")
-        return await asyncio.get_running_loop().run_in_executor(self._signing, letter.whole)
+        signed = await asyncio.get_running_loop().run_in_executor(self._signing, _signed, letters)
+        for letter, message in zip(letters, signed, strict=True):
+            if isinstance(message, Exception):
+                self._answered(_fault(letter, message, DeliveryState.DEFERRED))
+            else:
+                self._spawn(self._carry(letter, message))
+
+    async def _carry(self, letter: Outgoing, message: bytes) -> None:
+        try:
+            answer = Answered(key=letter.key, result=await self._sent(letter, message))
+        except Exception as error:
+            answer = _fault(letter, error, DeliveryState.UNCERTAIN)  # a server may have it
+        self._answered(answer)
 
     async def _sent(self, letter: Outgoing, message: bytes) -> SendResult:
         """What a server said, or each of those that are to be had in vain."""
@@ -226,3 +230,19 @@ class Pool:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _signed(letters: Sequence[Outgoing]) -> list[bytes | Exception]:
+    """Each message with its signature, or why it has none."""
+    messages: list[bytes | Exception] = []
+    for letter in letters:
+        try:
+            messages.append(letter.whole())
+        except Exception as error:
+            messages.append(error)
+    return messages
+
+
+def _fault(letter: Outgoing, error: Exception, state: DeliveryState) -> Answered:
+    words = f"a fault of ours while it was sent ({type(error).__name__}); the log says where"
+    return Answered(key=letter.key, result=SendResult(state=state, reply=words), error=error)
