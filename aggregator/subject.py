@@ -47,7 +47,7 @@ _BORDER = re.compile(f"(?<=[{_UNSPACED}])(?=[^{_UNSPACED}])|(?<=[^{_UNSPACED}])(
 def words_of(text: str) -> list[str]:
     """The words of a text, folded: NFKD without accents, case-folded (Unicode 3.13, UAX 15)."""
     if text.isascii():
-        return text.translate(_ASCII).split()
+        return text.encode("ascii").translate(_FOLDED).decode("ascii").split()
     for letter, plain in _SPELLINGS:
         text = text.replace(letter, plain)
     if western := _western(text):
@@ -61,9 +61,13 @@ def words_of(text: str) -> list[str]:
 def _western(text: str) -> str:
     """The text folded by one table, as most European texts may be; "" when it has a letter that the table has not."""
     try:
-        octets = text.encode(_WESTERN).translate(_FOLDED, _SOFT_HYPHEN)
+        octets, table = text.encode("latin-1"), _FOLDED_LATIN  # four times as fast as the other
     except UnicodeEncodeError:
-        return ""
+        try:
+            octets, table = text.encode(_WESTERN), _FOLDED
+        except UnicodeEncodeError:
+            return ""
+    octets = octets.translate(table, _SOFT_HYPHEN)
     return "" if _NO_FOLD in octets else octets.decode("ascii")
 
 
@@ -92,6 +96,8 @@ def _fold(octet: int) -> bytes:
 
 
 _FOLDED = b"".join(map(_fold, range(256)))
+_FOLDED_LATIN = _FOLDED[:0x80] + _NO_FOLD * 0x20 + _FOLDED[0xA0:]
+"""The same of ISO 8859-1, which has controls where the other has letters and signs (Unicode mapping tables)."""
 
 
 def runs_on(word: str) -> bool:
@@ -115,11 +121,13 @@ def tag_name(namespace: str, text: str) -> str:
 class Text:
     """A text as a set of words and as one line with a space on each side of every word."""
 
-    __slots__ = ("line", "words")
-
     def __init__(self, words: list[str]) -> None:
         self.words = frozenset(words)
-        self.line = f" {' '.join(words)} "
+        self.in_order = words
+
+    @cached_property
+    def line(self) -> str:
+        return f" {' '.join(self.in_order)} "
 
 
 class Subject:
@@ -155,10 +163,7 @@ class Subject:
 
     @cached_property
     def everywhere(self) -> Text:
-        whole = Text([])
-        whole.words = self.title.words | self.body.words
-        whole.line = f"{self.title.line}{BREAK}{self.body.line}"
-        return whole
+        return Text([*self.title.in_order, BREAK, *self.body.in_order])
 
     @cached_property
     def category(self) -> Text:

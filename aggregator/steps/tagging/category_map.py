@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 
 from aggregator.model.taxonomy import Taxonomy
 from aggregator.subject import words_of
@@ -46,10 +47,14 @@ def _meanings(taxonomy: Taxonomy) -> Iterator[tuple[str, str]]:
 def meant_by(categories: Iterable[str], table: CategoryMap) -> Iterator[tuple[str, str]]:
     """The tags that categories mean, each with the words that do; one that means none whole may in its parts."""
     for category in categories:
-        whole = " ".join(words_of(category))
-        if whole in table:
-            yield from ((tag, category) for tag in table[whole])
-            continue
-        parts = _JOINTS.split(category)
-        for part in parts[:_MAX_PARTS] if len(parts) > 1 else ():
-            yield from ((tag, part) for tag in table.get(" ".join(words_of(part)), ()))
+        whole, *parts = _keys(category)
+        for key, words in (whole,) if whole[0] in table else parts:
+            yield from ((tag, words) for tag in table.get(key, ()))
+
+
+@lru_cache(maxsize=1024)  # entries of one feed share theirs
+def _keys(category: str) -> tuple[tuple[str, str], ...]:
+    """A category and its parts, each folded and as it is written."""
+    parts = _JOINTS.split(category)
+    written = (category, *parts[:_MAX_PARTS]) if len(parts) > 1 else (category,)
+    return tuple((" ".join(words_of(words)), words) for words in written)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import compress
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Generic, NamedTuple, TypeVar
+
+from ahocorasick_rs import AhoCorasick, MatchKind
 
 from aggregator.subject import words_of
 
@@ -18,18 +20,14 @@ Sense = TypeVar("Sense")
 
 STEM = 4
 """A first word with `*` has at least so many letters, by which it is looked up."""
-MOST_OTHERS = 20_000
-"""Words that are kept in mind; a language has a few thousand that stand in most of its texts."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Beginnings:
     """The words that phrases begin with, and those that a word may begin with by their first letters."""
 
     whole: frozenset[str]
     stems: Mapping[str, tuple[str, ...]]
-    _others: set[str] = field(default_factory=set, init=False, compare=False, repr=False)
-    """Words that were looked up, and that no phrase begins with: texts consist of them."""
 
     def __or__(self, other: Beginnings) -> Beginnings:
         """Of the phrases of both."""
@@ -39,14 +37,26 @@ class Beginnings:
         }
         return Beginnings(self.whole | other.whole, stems)
 
+    def __reduce__(self) -> tuple[type[Beginnings], tuple[object, ...]]:
+        return Beginnings, (self.whole, self.stems)  # the automaton is made again where it is needed
+
     def spots(self, words: Sequence[str]) -> list[int]:
         """The places in a text where one of the phrases may begin: few, and found once for any number of lexicons."""
-        unsure = {*words}.difference(self._others)
-        heads = {word for word in unsure if word in self.whole or word.startswith(self.stems.get(word[:STEM], ()))}
-        if len(self._others) > MOST_OTHERS:
-            self._others.clear()
-        self._others.update(unsure - heads)
-        return [*compress(range(len(words)), map(heads.__contains__, words))] if heads else []
+        line = "  ".join(("", *words, ""))
+        spots: list[int] = []
+        place = seen = 0
+        for _, start, _ in self._automaton.find_matches_as_indexes(line):
+            place += line.count("  ", seen, start)
+            seen = start - 1
+            spots.append(place)
+        return spots
+
+    @cached_property
+    def _automaton(self) -> AhoCorasick:
+        """Finds the beginnings in words that stand two spaces apart, so that each has its own on either side."""
+        patterns = [f" {word} " for word in self.whole]
+        patterns += [f" {stem}" for stems in self.stems.values() for stem in stems]
+        return AhoCorasick(patterns, matchkind=MatchKind.LeftmostLongest)
 
 
 class Phrase(NamedTuple, Generic[Sense]):
@@ -99,18 +109,17 @@ class Lexicon(Generic[Sense]):
         hits: list[Hit[Sense]] = []
         end = 0
         for at in self.beginnings.spots(words) if spots is None else spots:
-            if at >= end and (phrase := _longest(words, at, self._branches(words[at]))):
+            if at >= end and (branches := self._branches(words[at])) and (phrase := _longest(words, at, branches)):
                 end = at + len(phrase.parts)
                 hits.append(Hit(at, len(phrase.parts), phrase.senses))
         return hits
 
-    def _branches(self, word: str) -> list[Branch[Sense]]:
+    def _branches(self, word: str) -> tuple[Branch[Sense], ...]:
         """The phrases that may begin with this word."""
-        found = [self.whole[word]] if word in self.whole else []
-        start = word[:STEM]
+        whole, start = self.whole.get(word), word[:STEM]
         if start in self.stems and word.startswith(self.beginnings.stems[start]):
-            found.append(self.stems[start])
-        return found
+            return (whole, self.stems[start]) if whole else (self.stems[start],)
+        return (whole,) if whole else ()
 
 
 def _longest(words: Sequence[str], at: int, branches: Iterable[Branch[Sense]]) -> Phrase[Sense] | None:

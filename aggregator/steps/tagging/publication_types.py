@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
-from urllib.parse import urlsplit
 
 from aggregator.model.taxonomy import Taxonomy
 from aggregator.steps.tagging.lexicon import Lexicon, compile_lexicon, parts_of
@@ -14,6 +13,9 @@ from aggregator.subject import slug, words_of
 
 _START = re.compile(r"\s*(?:[\[(]([^\])]{2,40})[\])]|([^:|–—]{2,40}?)\s*(?::|\s[|–—-]\s))")
 _END = re.compile(r"(?:[\[(]([^\])]{2,40})[\])]|\s[|–—-]\s([^|–—]{2,40}))\s*$")
+_MARK = re.compile(r"[\[(:|–—-]")
+"""Without one of these a title has no label."""
+_PATH = re.compile(r"[a-z]+://(?:\[[^\]]*\])?[^/?#\[\]]*(/[^?#]*)", re.IGNORECASE)
 _MAX_PATH = 500
 
 
@@ -47,12 +49,14 @@ def compile_types(taxonomy: Taxonomy) -> Types:
     return Types(labels=labels, anywhere=compile_lexicon(words), paths=paths)
 
 
-def kind_of(title: str, url: str | None, types: Types) -> Kind | None:
-    """The type an entry shows, by its title before its address."""
-    return _by_label(title, types) or _by_title(title, types) or (_by_path(url, types) if url else None)
+def kind_of(title: str, words: Sequence[str], url: str | None, types: Types) -> Kind | None:
+    """The type an entry shows, by its title before its address; `words` are those of the title."""
+    return _by_label(title, types) or _by_title(words, types) or (_by_path(url, types) if url else None)
 
 
 def _by_label(title: str, types: Types) -> Kind | None:
+    if not _MARK.search(title):
+        return None
     for found in (_START.match(title), _END.search(title)):
         if found:
             label = " ".join(words_of(found[1] or found[2]))
@@ -61,8 +65,7 @@ def _by_label(title: str, types: Types) -> Kind | None:
     return None
 
 
-def _by_title(title: str, types: Types) -> Kind | None:
-    words = words_of(title)
+def _by_title(words: Sequence[str], types: Types) -> Kind | None:
     for hit in types.anywhere.find(words):
         return Kind(hit.senses[0], "title", " ".join(words[hit.at : hit.at + hit.length]))
     return None
@@ -70,10 +73,8 @@ def _by_title(title: str, types: Types) -> Kind | None:
 
 def _by_path(url: str, types: Types) -> Kind | None:
     """By a part of the path; the last one is the name of the entry itself."""
-    try:
-        parts = urlsplit(url[:_MAX_PATH]).path.lower().split("/")
-    except ValueError:
-        return None
+    path = _PATH.match(url[:_MAX_PATH])
+    parts = path[1].lower().split("/") if path else [""]
     for part in parts[:-1] if parts[-1] else parts[:-2]:
         if tag := types.paths.get(part):
             return Kind(tag, "url", part)

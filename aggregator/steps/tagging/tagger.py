@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from aggregator.model.channel import TagRule
 from aggregator.model.entry import Field, Origin, Tag
@@ -70,7 +71,8 @@ def compile_tagger(taxonomy: Taxonomy, rules: Sequence[TagRule] = (), *, languag
 
 def tag_entry(entry: ParsedEntry, feed: Feed, tagger: Tagger, now: datetime) -> tuple[Tag, ...]:
     """All tags of an entry, each name once per origin, always in the same order."""
-    given: Tags = {(tag.name, tag.origin): tag for tag in (*_categories(entry), *_feed_tags(feed))}
+    own = _feed_tags(feed.id, feed.name, feed.options.tags)
+    given: Tags = {(tag.name, tag.origin): tag for tag in (*_categories(entry), *own)}
     names = {name for name, _ in given}
     known: dict[str, Tag] = {}
     passages = passages_of(entry, tagger.beginnings)
@@ -89,12 +91,18 @@ def tag_entry(entry: ParsedEntry, feed: Feed, tagger: Tagger, now: datetime) -> 
 def _categories(entry: ParsedEntry) -> Iterator[Tag]:
     found: dict[str, Tag] = {}
     for category in entry.categories[:MAX_CATEGORIES]:
-        label = _label(category)
-        name = tag_name("category", label)
-        if not name.endswith(":"):
-            tag = Tag(name=name, origin="category", field="category", label=label, rule=category.scheme)
-            found.setdefault(name, tag)
+        if tag := _category_tag(category):
+            found.setdefault(tag.name, tag)
     return iter(found.values())
+
+
+@lru_cache(maxsize=1024)  # entries of one feed share theirs
+def _category_tag(category: Category) -> Tag | None:
+    label = _label(category)
+    name = tag_name("category", label)
+    if name.endswith(":"):
+        return None
+    return Tag(name=name, origin="category", field="category", label=label, rule=category.scheme)
 
 
 def _label(category: Category) -> str:
@@ -102,12 +110,11 @@ def _label(category: Category) -> str:
     return " ".join(category_words(category)[: 4 * MAX_LABEL].split())[:MAX_LABEL]
 
 
-def _feed_tags(feed: Feed) -> Iterator[Tag]:
-    names = list(feed.options.tags)
-    if not any(name.startswith("publisher:") for name in names):
-        names.append(f"publisher:{feed.id}")
-    for name in names:
-        yield Tag(name=name, origin="feed", field="feed", label=feed.name if name == f"publisher:{feed.id}" else None)
+@lru_cache(maxsize=64)
+def _feed_tags(id_: str, name: str, tags: tuple[str, ...]) -> tuple[Tag, ...]:
+    publisher = f"publisher:{id_}"
+    names = tags if any(tag.startswith("publisher:") for tag in tags) else (*tags, publisher)
+    return tuple(Tag(name=tag, origin="feed", field="feed", label=name if tag == publisher else None) for tag in names)
 
 
 # --- what the taxonomy says -----------------------------------------------------------------------
@@ -120,7 +127,7 @@ def _known(entry: ParsedEntry, feed: Feed, passages: Passages, tagger: Tagger) -
     countries = [*_of(mapped, "country"), *_focus(found, "country", feed, tagger)]
     yield from countries
     yield from _topics(entry, feed, passages, _of(mapped, "topic"), tagger)
-    yield from _types(entry, _of(mapped, "type"), tagger)
+    yield from _types(entry, passages, _of(mapped, "type"), tagger)
     yield from _of(mapped, "region")
     yield from _focus(found, "region", feed, tagger)
     yield from (
@@ -155,9 +162,9 @@ def _topics(entry: ParsedEntry, feed: Feed, passages: Passages, mapped: Sequence
     yield from (*ranked, *(tag for tag in own if tag.name not in named))[:MAX_TOPICS]
 
 
-def _types(entry: ParsedEntry, mapped: Sequence[Tag], tagger: Tagger) -> Iterator[Tag]:
+def _types(entry: ParsedEntry, passages: Passages, mapped: Sequence[Tag], tagger: Tagger) -> Iterator[Tag]:
     yield from mapped
-    found = kind_of(entry.title, None if mapped else entry.url, tagger.types)
+    found = kind_of(entry.title, passages.title_words, None if mapped else entry.url, tagger.types)
     if found:
         yield _tag(tagger, found.tag, origin="taxonomy", field=found.field, matched=found.matched)
 

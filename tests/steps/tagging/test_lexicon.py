@@ -3,8 +3,9 @@
 import pickle
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from aggregator.steps.tagging import lexicon
 from aggregator.steps.tagging.lexicon import compile_lexicon, parts_of
 from aggregator.subject import words_of
 
@@ -88,13 +89,8 @@ def test_the_places_where_phrases_may_begin_serve_several_lexicons() -> None:
     assert other.find(words, spots) == other.find(words)
 
 
-def test_what_is_kept_in_mind_of_words_is_bounded_and_changes_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lexicon, "MOST_OTHERS", 10)
-    one = compile_lexicon(GUINEAS)
-    for text in ("Guinea and interests", " ".join(f"word{number}" for number in range(30)), "Guinea and interests"):
-        words = words_of(text)
-        assert [hit.at for hit in one.find(words)] == [at for at, word in enumerate(words) if word[:6] in HEADS]
-        assert len(one.beginnings._others) <= 10 + 30
-
-
-HEADS = ("guinea", "intere")
+@given(st.lists(st.sampled_from("guinea new interest interested interests of us usa u s york yorks caférie".split())))
+def test_phrases_begin_at_the_words_that_begin_so(words: list[str]) -> None:
+    one = compile_lexicon([*GUINEAS, ("us", "country"), ("U.S.", "country"), ("New York", "city")])
+    begin = [at for at, word in enumerate(words) if word in ("guinea", "new", "us", "u") or word.startswith("interest")]
+    assert one.beginnings.spots(words) == begin

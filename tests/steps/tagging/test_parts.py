@@ -8,6 +8,7 @@ from aggregator.steps.tagging.category_map import compile_categories, meant_by
 from aggregator.steps.tagging.publication_types import compile_types, kind_of
 from aggregator.steps.tagging.regions import around, compile_regions
 from aggregator.steps.tagging.scoring import Find, Scale, foremost, score
+from aggregator.subject import words_of
 
 SHIPPED = shipped_taxonomy()
 TYPES = compile_types(SHIPPED)
@@ -40,15 +41,15 @@ CATEGORIES = compile_categories(SHIPPED)
 def test_a_type_is_known_by_title_or_address(
     title: str, url: str | None, expected: tuple[str, str, str] | None
 ) -> None:
-    found = kind_of(title, url, TYPES)
+    found = kind_of(title, words_of(title), url, TYPES)
     assert (tuple(found) if found else None) == expected
 
 
 def test_of_two_types_with_one_sign_the_first_counts() -> None:
     one, other = (PublicationType(id=name, label={}, titles=("Note",), paths=("notes",)) for name in ("one", "other"))
     types = compile_types(Taxonomy(types=(one, other)))
-    assert kind_of("Note: x", None, types) == ("type:one", "title", "note")
-    assert kind_of("x", "https://a.example/notes/1", types) == ("type:one", "url", "notes")
+    assert kind_of("Note: x", ["note", "x"], None, types) == ("type:one", "title", "note")
+    assert kind_of("x", ["x"], "https://a.example/notes/1", types) == ("type:one", "url", "notes")
 
 
 @pytest.mark.parametrize(
