@@ -21,12 +21,16 @@ BEGINNING = 5
 _READ = 9
 """Letters of a word that are looked at for its beginning: some fall away in spelling."""
 _LONG, _SHORTEST = 7, 3
-# Both begin with a set of few letters, that are found fast; whether one is a capital or a digit is asked after that.
-_NAME = re.compile(r"[A-ZÀ-ÖØ-Þ\u0100-\U0010ffff](?<=[\w,;)]\s[^\W\d_])[^\W\d_]{2,}")
-_FIGURE = re.compile(r"[0-9\u0660-\U0010ffff](?<=\d)\d*(?:[.,\u00a0\u202f ']\d+)*")
+# They begin with a set of few letters, that are found fast; whether one is a capital or a digit is asked after that.
+_AFTER_THEM = r"(?:(?<=[\w,;)]\s[^\W\d_])[^\W\d_]{2,}|(?<=\d)\d*(?:[.,\u00a0\u202f ']\d+)*)"
+_LATIN = re.compile(r"[A-ZÀ-ÖØ-Þ0-9]" + _AFTER_THEM)
+_ANY = re.compile(r"[A-ZÀ-ÖØ-Þ0-9\u0100-\U0010ffff]" + _AFTER_THEM)
+"""Names and figures: words written large within a sentence, and numbers. The first is for texts of ISO 8859-1."""
 _THOUSANDS = re.compile(r"[.,\u00a0\u202f '](?=\d{3}(?!\d))")
 _SPELLINGS = str.maketrans({"k": "c", "q": "c", "w": "v", "z": "s", "y": "i", "j": "i"})
 _DOUBLE = re.compile(r"(.)(?=\1)")
+_LETTERS = [(2 * letter, letter) for letter in "abcdefghilmnoprstuvx0123456789"]
+"""Those that a word of ASCII may have double, once its spelling is changed."""
 _FUNCTION_WORDS = {
     "en": "the of and to in that is for with was are has have by from this which not been will would their its",
     "fr": "le la les des du et est une dans que qui pour par sur pas plus avec sont ont cette aux ces leur mais",
@@ -54,7 +58,7 @@ _SHARE = 8
 def language_of(words: Sequence[str], declared: str | None) -> str:
     """Two letters: of the language the text is seen to be in, else of the one it is said to be in, else none."""
     beginning = words[:_BEGINNING]
-    heard = Counter(chain.from_iterable(_SPOKEN[word] for word in beginning if word in _SPOKEN))
+    heard = Counter(chain.from_iterable(map(_SPOKEN.__getitem__, filter(_SPOKEN.__contains__, beginning))))
     counts = [(0, ""), (0, ""), *((count, language) for language, count in heard.items())]
     (second, _), (first, language) = sorted(counts)[-2:]
     if first >= max(_HEARD, len(beginning) // _SHARE) and first * 3 >= second * 4:
@@ -63,10 +67,18 @@ def language_of(words: Sequence[str], declared: str | None) -> str:
     return said if len(said) == 2 else ""
 
 
-def names(text: str) -> frozenset[int]:
-    """The beginnings of words written large within a sentence."""
-    large = " ".join(word for word in _NAME.findall(text) if word[0].isupper())
-    return _fewest(_beginnings(words_of(large)), NAMES)
+def names_and_figures(text: str) -> tuple[frozenset[int], frozenset[int]]:
+    """The beginnings of words written large within a sentence; numbers of two digits and more, however their thousands
+    and decimals are set apart."""
+    try:
+        text.encode("latin-1")
+        found = _LATIN.findall(text)
+    except UnicodeEncodeError:
+        found = _ANY.findall(text)
+    large = " ".join([word for word in found if word[0].isupper()])
+    numbers = (_THOUSANDS.sub("", number).replace(",", ".") for number in found if number[0].isdecimal())
+    figures = hashes32([number for number in numbers if len(number) >= 2])
+    return _fewest(_beginnings(words_of(large)), NAMES), _fewest(figures, FIGURES)
 
 
 def stems(words: Iterable[str]) -> frozenset[int]:
@@ -74,15 +86,19 @@ def stems(words: Iterable[str]) -> frozenset[int]:
     return frozenset(_beginnings(islice((word for word in words if len(word) >= _LONG), STEMS)))
 
 
-def figures(text: str) -> frozenset[int]:
-    """Numbers of two digits and more, however their thousands and decimals are set apart."""
-    numbers = (_THOUSANDS.sub("", found).replace(",", ".") for found in _FIGURE.findall(text))
-    return _fewest(hashes32([number for number in numbers if len(number) >= 2]), FIGURES)
-
-
 def _beginnings(words: Iterable[str]) -> Sequence[int]:
-    spelled = _DOUBLE.sub("", " ".join([word[:_READ] for word in words]).translate(_SPELLINGS)).replace("ph", "f")
+    spelled = _single(" ".join([word[:_READ] for word in words]).translate(_SPELLINGS)).replace("ph", "f")
     return hashes32([word[:BEGINNING] for word in spelled.split() if len(word) >= _SHORTEST])
+
+
+def _single(text: str) -> str:
+    """The text without letters that stand double."""
+    if not text.isascii():
+        return _DOUBLE.sub("", text)
+    for double, letter in _LETTERS:
+        while double in text:
+            text = text.replace(double, letter)
+    return text
 
 
 def _fewest(hashes: Iterable[int], count: int) -> frozenset[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 
 from aggregator.steps.folding.reading import MAX_WORDS, hashes32
@@ -38,17 +38,19 @@ def boilerplate(texts: Iterable[AbstractSet[int]]) -> set[int]:
     twice: set[int] = set()
     common: set[int] = set()
     for text in texts:
-        common |= text & twice
-        twice |= text & once
+        if again := text & once:
+            common |= again & twice
+            twice |= again
         once |= text
     return common
 
 
 def sampled(runs: frozenset[int]) -> tuple[int, frozenset[int]]:
     """At most `SAMPLE` runs of a whole text, chosen by their value alone, and the scale of the choice."""
-    kept, scale = runs, 0
+    kept: Collection[int] = runs
+    scale = 0
     while len(kept) > SAMPLE:
         scale += 1
         rest = (1 << scale) - 1
-        kept = frozenset([value for value in kept if not value & rest])
-    return scale, kept
+        kept = [value for value in kept if not value & rest]
+    return scale, frozenset(kept)

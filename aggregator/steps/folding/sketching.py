@@ -77,6 +77,7 @@ class _Document:
         runs = [run for run in text.runs if run not in common] if common else text.runs
         scale, sample = sampled(text.whole - common if common else text.whole)
         dois = _dois(entry)
+        names, figures = anchors.names_and_figures(text.said)
         return Sketch(
             language=anchors.language_of(text.words, entry.language),
             length=len(text.words),
@@ -88,8 +89,8 @@ class _Document:
             cited=_hashed(_cited(entry) - dois),
             lead=frozenset(runs[:LEAD]),
             sample=sample,
-            names=anchors.names(text.said),
-            figures=anchors.figures(text.said),
+            names=names,
+            figures=figures,
             stems=anchors.stems(text.words),
         )
 

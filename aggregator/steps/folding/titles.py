@@ -11,6 +11,8 @@ from aggregator.subject import words_of
 
 _LABEL = re.compile(r"^\s*[\[(]?[^\W\d_][\w '’/&-]{2,28}[\])]?\s*:\s+")
 _TAIL = re.compile(r"\s+(?:(?:[-–—|·•«»]|::)\s+[^-–—|·•«»:]{2,40}|\([^()]{2,40}\))$")
+_MARK = re.compile(r"[-–—|·•«»:(]")
+"""Without one of these a title has neither label nor tail."""
 _WITH_DIGIT = re.compile(r"\d")
 _ROMAN = re.compile(r"[ivx]+")
 _COUNTED = frozenset(
@@ -78,7 +80,7 @@ def title_keys(title: str) -> set[str]:
 
 def _words_and_heart(title: str) -> tuple[list[str], list[str]]:
     words = words_of(title)
-    bare = _TAIL.sub("", _LABEL.sub("", title))
+    bare = _TAIL.sub("", _LABEL.sub("", title)) if _MARK.search(title) else title
     heart = words if bare == title else words_of(bare)
     return words, heart if len(heart) >= 2 else words
 

@@ -11,6 +11,7 @@ from aggregator.model.entry import Entry, EntryKeys
 from aggregator.model.feed import Feed
 from aggregator.model.parsed import Link, ParsedEntry, ParsedFeed, SafeHtml
 from aggregator.steps.decide import _entry
+from aggregator.steps.folding.anchors import names_and_figures, stems
 from aggregator.steps.folding.keys import keys_of, with_sketch
 from aggregator.steps.folding.reading import MAX_WORDS, text_of, words
 from aggregator.steps.folding.shingles import LEAD, RUN, SAMPLE, boilerplate, sampled, shingles
@@ -190,3 +191,14 @@ def entry_of(item: ParsedEntry) -> Entry:
     (made,) = sketches(ParsedFeed(format="rss20", entries=(item,)))
     keys = with_sketch(EntryKeys(identity=(b"i",), digest=b""), made, item.title)
     return _entry(Feed(id="a", url="https://a.example/rss", name="a"), item, keys, now=START)
+
+
+@given(st.text(st.sampled_from("Aébc É1,.;) \u00a0\n'²_-ß27")))
+def test_names_and_figures_of_latin_texts_are_found_as_in_any_other(text: str) -> None:
+    assert names_and_figures(text) == names_and_figures(f"{text} ā")
+
+
+@given(st.lists(st.text("abmssst09", min_size=7), max_size=20))
+def test_double_letters_are_made_single_as_in_words_of_any_script(long_words: list[str]) -> None:
+    other = "я" * 8
+    assert stems(long_words) == stems([*long_words, other]) - stems([other])
