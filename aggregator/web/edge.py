@@ -5,6 +5,7 @@ It stands outside of all else, so that error pages get the same headers as good 
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -22,6 +23,8 @@ from aggregator.web.failures import Failures
 from aggregator.web.view import PAGE_POLICY, root_of
 
 MAX_BODY = 64 * 1024
+BODY_SECONDS = 30.0
+"""From the headers of a request until its body is whole."""
 HEADERS = {
     "Content-Security-Policy": f"{PAGE_POLICY}; frame-ancestors 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -111,13 +114,19 @@ def _path(path: str, site: Site) -> str:
 
 
 def _bounded(receive: Receive) -> Receive:
-    """`receive` that refuses a body above the limit as soon as it passes it."""
-    taken = 0
+    """`receive` that refuses a body above the limit as soon as it passes it, and one that takes too long to come."""
+    taken, whole = 0, False
+    until = asyncio.get_running_loop().time() + BODY_SECONDS
 
     async def bounded() -> Message:
-        nonlocal taken
-        message = await receive()
+        nonlocal taken, whole
+        try:
+            async with asyncio.timeout_at(None if whole else until):
+                message = await receive()
+        except TimeoutError as error:
+            raise HTTPException(408, headers={"Connection": "close"}) from error
         taken += len(message.get("body", b""))
+        whole = not message.get("more_body", False)
         if taken > MAX_BODY:
             raise HTTPException(413)
         return message

@@ -19,6 +19,7 @@ ADVICE = {
     HTTPStatus.TOO_MANY_REQUESTS: "Too much was asked from your network just now. Please come back later.",
     HTTPStatus.NOT_FOUND: NOT_FOUND,
     HTTPStatus.METHOD_NOT_ALLOWED: "This address can be read, but not written to.",
+    HTTPStatus.REQUEST_TIMEOUT: "What was sent took too long to arrive. Please try again.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "More was sent than any form of this site needs.",
     HTTPStatus.MISDIRECTED_REQUEST: "This server does not answer for that host name.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "The fault is ours and has been noted.",

@@ -14,6 +14,7 @@ from aggregator.errors import UsageError
 from aggregator.web.app import create_app
 from aggregator.web.context import WebContext
 from aggregator.web.pages import PAGE_SIZE
+from aggregator.web.patience import PatientProtocol, take_descriptors
 from aggregator.wiring import Runtime
 
 log = structlog.get_logger()
@@ -67,8 +68,10 @@ def serve(runtime: Runtime, listener: socket.socket) -> None:
     # uvicorn hands the signal on once it has shut down; without a handler of ours that would end the process
     # before the worker has.
     stop_on_signals(runtime)
+    take_descriptors()
     config = uvicorn.Config(
         create_app(context_of(runtime)),
+        http=PatientProtocol,
         log_config=None,
         access_log=False,
         proxy_headers=False,  # we believe those that AGGREGATOR_PROXIES names, and uvicorn's own would believe more

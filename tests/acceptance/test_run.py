@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
+from aggregator.web.patience import MOST_CONNECTIONS, take_descriptors
 from tests.acceptance.wire import HEAD, Wire
 from tests.adapters.fetch_server import FetchServer, Talk, answer
 
@@ -146,6 +148,21 @@ def test_a_signal_before_the_pages_are_served_ends_it_too(tmp_path: Path, comman
     done = subprocess.run(words, env=wire.env, cwd=tmp_path, timeout=60, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "serving" in done.stderr
+
+
+def test_a_thousand_idle_connections_stop_neither_pages_nor_worker(tmp_path: Path) -> None:
+    with FetchServer() as server, ExitStack() as idle:
+        server.answers = {"/tank": answer(body=ATOM.format(n=1).encode())}
+        wire = Wire(tmp_path, document(server, "tank"))
+        with running(wire, "run", "--port", "0") as site:
+            _, _, port = site.url.rpartition(":")
+            take_descriptors()
+            for _ in range(MOST_CONNECTIONS - 20):
+                idle.enter_context(socket.create_connection(("127.0.0.1", int(port)), timeout=10))
+            server.answers["/other"] = answer(body=ATOM.format(n=2).encode())
+            wire.config.write_text(document(server, "tank", "other"))
+            site.until(lambda: "Paper 2 on Japan" in site.get("/"), seconds=40)
+            assert site.stop() == 0
 
 
 def test_two_workers_on_one_database_are_told_apart(tmp_path: Path) -> None:
