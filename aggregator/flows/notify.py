@@ -31,7 +31,7 @@ FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=5), timedelta(hours=4)
 PATIENCE = timedelta(hours=72)
 """A notice that was put off for so long is given up: a link in it is good for a week."""
 ALERT = "alert"
-BY_LINK = ("confirm", "goodbye", "disabled")
+BY_LINK = ("confirm", "disabled")
 """Notices whose button makes a subscription good."""
 
 log = structlog.get_logger()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-NoticeKind = Literal["confirm", "welcome", "goodbye", "disabled"]
+NoticeKind = Literal["confirm", "welcome", "disabled"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,13 +50,6 @@ _ENGLISH: dict[NoticeKind, NoticeWords] = {
         body="From now on {newsletter} of {site} comes to this address. "
         "You may change what you get, or leave, at any time.",
     ),
-    "goodbye": NoticeWords(
-        subject="You are unsubscribed: {newsletter}",
-        heading="You are unsubscribed",
-        body="{newsletter} of {site} does not come to this address any more.",
-        button="Subscribe again",
-        after="If you did not mean to leave, one click brings it back. Otherwise there is nothing to do.",
-    ),
     "disabled": NoticeWords(
         subject="{newsletter} did not reach you",
         heading="We have stopped for now",
@@ -80,13 +73,6 @@ _FRENCH: dict[NoticeKind, NoticeWords] = {
         heading="Vous êtes abonné(e)",
         body="Désormais, {newsletter} de {site} arrive à cette adresse. "
         "Vous pouvez à tout moment changer ce que vous recevez, ou vous désabonner.",
-    ),
-    "goodbye": NoticeWords(
-        subject="Désabonnement\u00a0: {newsletter}",
-        heading="Vous êtes désabonné(e)",
-        body="{newsletter} de {site} n’arrive plus à cette adresse.",
-        button="Me réabonner",
-        after="Si vous ne vouliez pas partir, un clic suffit pour revenir. Sinon, il n’y a rien à faire.",
     ),
     "disabled": NoticeWords(
         subject="{newsletter} ne vous est pas parvenue",
@@ -113,13 +99,6 @@ _GERMAN: dict[NoticeKind, NoticeWords] = {
         body="Von nun an kommt {newsletter} von {site} an diese Adresse. "
         "Sie können jederzeit ändern, was Sie erhalten, oder sich abmelden.",
     ),
-    "goodbye": NoticeWords(
-        subject="Abgemeldet: {newsletter}",
-        heading="Sie sind abgemeldet",
-        body="{newsletter} von {site} kommt nicht mehr an diese Adresse.",
-        button="Wieder abonnieren",
-        after="Wenn Sie sich nicht abmelden wollten, genügt ein Klick. Sonst ist nichts zu tun.",
-    ),
     "disabled": NoticeWords(
         subject="{newsletter} hat Sie nicht erreicht",
         heading="Der Versand ruht",
@@ -143,13 +122,6 @@ _SPANISH: dict[NoticeKind, NoticeWords] = {
         heading="Su suscripción está confirmada",
         body="Desde ahora {newsletter} de {site} llega a esta dirección. "
         "En todo momento puede cambiar lo que recibe o darse de baja.",
-    ),
-    "goodbye": NoticeWords(
-        subject="Baja confirmada: {newsletter}",
-        heading="Se ha dado de baja",
-        body="{newsletter} de {site} ya no llega a esta dirección.",
-        button="Volver a suscribirme",
-        after="Si no quería irse, basta un clic para volver. Si no, no hay nada que hacer.",
     ),
     "disabled": NoticeWords(
         subject="{newsletter} no le llegó",

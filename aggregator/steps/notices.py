@@ -1,4 +1,4 @@
-"""Mails of one purpose to one person: please confirm, welcome, goodbye, your mail came back; and alerts to the admin.
+"""Mails of one purpose to one person: please confirm, welcome, your mail came back; and alerts to the admin.
 
 subscribe, bounce: ... > **notices** > letter. They hold words of ours, the newsletter's title and addresses of ours:
 nothing that whoever asked for them could choose.

@@ -50,9 +50,7 @@ def test_a_notice_says_what_it_is_about_in_both_parts_and_leaves_no_blank(kind: 
     assert tree(made).get("lang") == (language if language != "it" else "en")
 
 
-@pytest.mark.parametrize(
-    ("kind", "button"), [("confirm", True), ("welcome", False), ("goodbye", True), ("disabled", True)]
-)
+@pytest.mark.parametrize(("kind", "button"), [("confirm", True), ("welcome", False), ("disabled", True)])
 def test_a_notice_has_one_button_or_none(kind: NoticeKind, button: bool) -> None:
     made = notice(kind)
     assert tree(made).xpath("//td[@class='button']/a/@href") == ([ADDRESSES.action] if button else [])
@@ -73,7 +71,7 @@ def test_who_did_not_ask_reads_that_nothing_happens() -> None:
 def test_a_term_is_named_where_there_is_one() -> None:
     assert "am 1. Dezember 2026" in notice("disabled", "de", until=date(2026, 12, 1)).text
     assert "2026" not in notice("disabled", "de").text
-    assert "2026" not in notice("goodbye", until=date(2026, 12, 1)).text
+    assert "2026" not in notice("welcome", until=date(2026, 12, 1)).text
 
 
 def test_titles_stay_text() -> None:
